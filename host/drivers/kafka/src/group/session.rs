@@ -7,6 +7,7 @@ use crate::{
     fault,
     link::{Link, Lost},
 };
+use futures::FutureExt as _;
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use wythe_blocks::{
@@ -51,6 +52,8 @@ impl Group {
         if !member.id.is_empty() {
             self.settle(&link, member).await;
         }
+        // Whoever came until now is in this round, and needs no other.
+        let _ = self.changed.notified().now_or_never();
         let topics = self.topics();
         for topic in &topics {
             self.client.topic(topic).await?;
