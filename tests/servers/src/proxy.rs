@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread,
@@ -42,7 +42,8 @@ struct Shared {
     delay: AtomicU64,
     bytes_per_second: AtomicU64,
     accepted: AtomicU64,
-    streams: Mutex<Vec<TcpStream>>,
+    /// The client's end and the server's of each connection.
+    streams: Mutex<Vec<Weak<[TcpStream; 2]>>>,
 }
 
 impl Proxy {
@@ -66,10 +67,15 @@ impl Proxy {
         });
         let accepting = shared.clone();
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            for stream in listener.incoming() {
                 if accepting.is_over.load(SeqCst) {
                     break;
                 }
+                let Ok(stream) = stream else {
+                    // The next one may be taken: descriptors come back.
+                    thread::sleep(LOOK);
+                    continue;
+                };
                 accepting.accepted.fetch_add(1, SeqCst);
                 // A connection that fails is closed, which is all that its client sees.
                 let _ = accepting.clone().join(stream);
@@ -95,8 +101,8 @@ impl Proxy {
 
     /// Ends every connection that there is now.
     pub fn drop_connections(&self) {
-        for stream in self.shared.streams.lock().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
+        for ends in self.shared.streams.lock().drain(..) {
+            ends.upgrade().iter().for_each(|ends| end(ends));
         }
     }
 
@@ -142,20 +148,26 @@ impl Shared {
         let server = TcpStream::connect_timeout(&self.upstream, Duration::from_secs(10))?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
-        let ends = [
-            (client.try_clone()?, server.try_clone()?),
-            (server.try_clone()?, client.try_clone()?),
-        ];
-        self.streams.lock().extend([client, server]);
-        for (from, to) in ends {
-            let shared = self.clone();
-            thread::spawn(move || shared.pass(from, to));
+        let ends = Arc::new([client, server]);
+        let mut streams = self.streams.lock();
+        streams.retain(|ends| ends.strong_count() > 0);
+        streams.push(Arc::downgrade(&ends));
+        drop(streams);
+        if self.is_cut.load(SeqCst) || self.is_over.load(SeqCst) {
+            end(&ends);
+        }
+        for (from, to) in [(0, 1), (1, 0)] {
+            let (shared, ends) = (self.clone(), ends.clone());
+            thread::spawn(move || {
+                shared.pass(&ends[from], &ends[to]);
+                end(&ends);
+            });
         }
         Ok(())
     }
 
-    /// Passes one direction on, and ends both when it ends.
-    fn pass(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// Passes one direction on.
+    fn pass(&self, mut from: &TcpStream, mut to: &TcpStream) {
         let mut buffer = vec![0; CHUNK];
         loop {
             let rate = self.bytes_per_second.load(SeqCst);
@@ -174,7 +186,12 @@ impl Shared {
                 break;
             }
         }
-        let _ = from.shutdown(Shutdown::Both);
-        let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+/// Ends both directions of a connection.
+fn end(ends: &[TcpStream; 2]) {
+    for stream in ends {
+        let _ = stream.shutdown(Shutdown::Both);
     }
 }

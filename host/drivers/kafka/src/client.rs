@@ -45,6 +45,13 @@ pub(crate) struct Topic {
     pub leaders: Vec<i32>,
 }
 
+impl Topic {
+    /// The number of its partitions.
+    pub fn count(&self) -> i32 {
+        i32::try_from(self.leaders.len()).unwrap_or(i32::MAX)
+    }
+}
+
 /// One connection, which comes and goes.
 #[derive(Default)]
 struct Line(tokio::sync::Mutex<State>);
@@ -205,7 +212,7 @@ impl Client {
     }
 
     /// The same as it is now.
-    pub async fn ask_topic(&self, name: &str) -> Result<Arc<Topic>> {
+    async fn ask_topic(&self, name: &str) -> Result<Arc<Topic>> {
         let about = format!("the topic `{name}`");
         let deadline = Instant::now().after(self.target.timeout);
         loop {
@@ -219,6 +226,12 @@ impl Client {
             }
             sleep(AGAIN).await;
         }
+    }
+
+    /// The number of a topic's partitions as it is now; 0 for one that the cluster does not have, or does not show.
+    pub async fn count(&self, name: &str) -> Result<i32> {
+        let found = self.metadata(Some(name), false).await?;
+        Ok(found.map_or(0, |(_, topic)| topic.count()))
     }
 
     /// Forgets what is known of a topic, as it is not so any more.

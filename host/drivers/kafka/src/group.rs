@@ -16,7 +16,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -68,7 +68,8 @@ struct Member {
     /// Empty before it joins for the first time.
     id: String,
     generation: i32,
-    is_leader: bool,
+    /// The partitions of each topic that it shared out, where it is the group's leader.
+    counts: HashMap<String, i32>,
     /// A request to join is on its way over the connection, which answers nothing else meanwhile.
     is_joining: bool,
 }
@@ -135,8 +136,12 @@ impl Group {
     /// Leaves a puller. The group's last one ends the member.
     pub fn rise(&self, topic: &str) {
         let mut topics = self.topics.lock();
-        if let Some(sat) = topics.get_mut(topic) {
-            sat.pullers = sat.pullers.saturating_sub(1);
+        let Some(sat) = topics.get_mut(topic) else {
+            return;
+        };
+        sat.pullers = sat.pullers.saturating_sub(1);
+        if sat.pullers > 0 {
+            return;
         }
         match topics.values().all(|sat| sat.pullers == 0) {
             true => self.stop.cancel(),
@@ -209,6 +214,7 @@ impl Group {
         let mut member = Member::default();
         let mut pause = Backoff::new(self.reading.retry, PAUSE.max(self.reading.retry));
         loop {
+            let begun = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
@@ -226,6 +232,7 @@ impl Group {
                 End::Failed(error) => {
                     member.link = None;
                     self.fail(&error);
+                    pause.lasted(begun.elapsed());
                     tokio::select! {
                         () = self.stop.cancelled() => break,
                         () = sleep(pause.fail_apart()) => {}

@@ -20,10 +20,10 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader, split},
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wythe_blocks::{Error, Result};
+use wythe_blocks::{Error, Result, time::Clock as _};
 use wythe_net::reach;
 
 /// The reason why a request has no answer.
@@ -78,6 +78,8 @@ struct Waiting {
     number: i32,
     /// Bytes of its answer, at most.
     limit: usize,
+    /// The time by which it comes, whether or not somebody waits for it still.
+    due: Instant,
     answer: oneshot::Sender<Vec<u8>>,
 }
 
@@ -136,9 +138,16 @@ impl Link {
         link
     }
 
-    /// Returns whether it can still be used, as far as is known.
+    /// Returns whether it can still be used, as far as is known. Where an answer is late, it cannot, even if the request was
+    /// given up.
     pub fn is_alive(&self) -> bool {
-        self.shared.is_alive.load(Relaxed) && !self.over.is_cancelled()
+        let is_late = || {
+            let waiting = self.shared.waiting.lock();
+            waiting
+                .front()
+                .is_some_and(|first| first.due < Instant::now())
+        };
+        self.shared.is_alive.load(Relaxed) && !self.over.is_cancelled() && !is_late()
     }
 
     /// Sends a request, and waits so long for its answer. A connection whose answer is late is at its end.
@@ -154,6 +163,7 @@ impl Link {
         let waiting = Waiting {
             number: 0,
             limit: A::LIMIT,
+            due: Instant::now().after(wait),
             answer: sender,
         };
         let frame = frame.0;

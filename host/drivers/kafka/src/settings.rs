@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{ByteSize, Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, wrong};
+use wythe_net::{Hidden, Tls, Written, limit, wrong};
 
 const PORT: u16 = 9092;
 /// Brokers that are named.
@@ -306,7 +306,7 @@ fn target(config: Config) -> Result<Target, Wrong> {
         name: name(config.client_id)?,
         login: has_login.then(|| self::login(login)).transpose()?,
         tls: has_tls.then(|| Tls::new("authType", written)).transpose()?,
-        timeout: limit("timeout", config.timeout.map(Duration::from), TIMEOUT)?,
+        timeout: limit("timeout", config.timeout, TIMEOUT)?,
     })
 }
 
@@ -371,19 +371,6 @@ fn broker(text: &str) -> Option<(String, u16)> {
         None => (text, PORT),
     };
     Some((host.to_owned(), port)).filter(|(host, _)| is_short(host))
-}
-
-/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
-fn limit(
-    setting: &'static str,
-    written: Option<Duration>,
-    default: Duration,
-) -> Result<Duration, Wrong> {
-    let time = written.unwrap_or(default);
-    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-        true => Ok(time),
-        false => Err(wrong(setting, "expected 10ms to 24h")),
-    }
 }
 
 #[cfg(test)]

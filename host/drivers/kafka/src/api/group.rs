@@ -22,7 +22,6 @@ pub(crate) struct JoinGroup<'a> {
 pub(crate) struct Joined {
     pub error: i16,
     pub generation: i32,
-    pub leader: String,
     pub member: String,
     /// The topics of each member, for the leader alone.
     pub members: Vec<(String, Vec<String>)>,
@@ -53,11 +52,12 @@ impl Api for JoinGroup<'_> {
     fn read(answer: &mut Reader<'_>) -> Result<Joined, Odd> {
         answer.i32()?;
         let (error, generation) = (answer.i16()?, answer.i32()?);
+        // The strategy and the leader, which is the one that hears of members.
         answer.nullable()?;
+        answer.string()?;
         Ok(Joined {
             error,
             generation,
-            leader: answer.string()?,
             member: answer.string()?,
             members: answer.array(|answer| {
                 let member = answer.string()?;

@@ -7,6 +7,7 @@ use crate::{
     fault,
     link::{Link, Lost},
 };
+use futures::FutureExt as _;
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use wythe_blocks::{
@@ -51,15 +52,15 @@ impl Group {
         if !member.id.is_empty() {
             self.settle(&link, member).await;
         }
+        // Whoever came until now is in this round, and needs no other.
+        let _ = self.changed.notified().now_or_never();
         let topics = self.topics();
         for topic in &topics {
             self.client.topic(topic).await?;
         }
         let members = self.join(&link, member, &topics).await?;
-        let shares = match member.is_leader {
-            true => self.shares(&members).await?,
-            false => Vec::new(),
-        };
+        member.counts = self.counts(&members).await?;
+        let shares = share(&members, &member.counts, self.reading.is_round_robin);
         let request = SyncGroup {
             group: &self.name,
             generation: member.generation,
@@ -148,24 +149,28 @@ impl Group {
         if joined.error != 0 {
             return Err(End::of(joined.error, &self.about()));
         }
-        member.is_leader = joined.leader == joined.member;
         member.generation = joined.generation;
         member.id = joined.member;
         Ok(joined.members)
     }
 
-    /// The partitions of each member, as the leader shares them out.
-    async fn shares(&self, members: &[(String, Vec<String>)]) -> Result<Vec<(String, Share)>> {
+    /// The partitions of the topics of all members, whom the leader alone hears of. A cluster that does not answer is an
+    /// error: a member to which nothing is shared out would wait for ever.
+    async fn counts(&self, members: &[(String, Vec<String>)]) -> Result<HashMap<String, i32>> {
         let mut counts = HashMap::new();
         for topic in members.iter().flat_map(|(_, topics)| topics) {
-            if !counts.contains_key(topic) {
-                // The topic of another member may be gone, which is no reason to read nothing.
-                let found = self.client.topic(topic).await;
-                let count = found.map_or(0, |found| found.leaders.len());
-                counts.insert(topic.clone(), i32::try_from(count).unwrap_or(i32::MAX));
+            if counts.contains_key(topic) {
+                continue;
             }
+            let is_own = self.topics.lock().contains_key(topic);
+            let count = match is_own {
+                true => self.client.topic(topic).await?.count(),
+                // That of another member may be gone, which is no reason to read nothing.
+                false => self.client.count(topic).await?,
+            };
+            counts.insert(topic.clone(), count);
         }
-        Ok(share(members, &counts, self.reading.is_round_robin))
+        Ok(counts)
     }
 
     /// Takes the member's share: it goes on where the group is.
@@ -190,8 +195,7 @@ impl Group {
     /// a partition that came later is read from its beginning.
     async fn place(&self, link: &Link, desk: &Arc<Desk>, added: &[i32]) -> Result<(), End> {
         let topic = &desk.topic;
-        let count = self.client.topic(topic).await?.leaders.len();
-        let all = (0..i32::try_from(count).unwrap_or(i32::MAX)).collect();
+        let all = (0..self.client.topic(topic).await?.count()).collect();
         let request = OffsetFetch {
             group: &self.name,
             topics: vec![(topic.clone(), all)],
@@ -244,15 +248,41 @@ impl Group {
         }
     }
 
-    /// Has the group share out anew where a topic has more partitions than before.
+    /// Has the group share out anew where a topic has other partitions than those that its leader shared out.
     async fn look(&self, member: &Member) -> Result<(), End> {
-        for desk in self.desks() {
-            let before = self.client.topic(&desk.topic).await?.leaders.len();
-            let now = self.client.ask_topic(&desk.topic).await?.leaders.len();
-            if now != before && member.is_leader {
+        for (topic, shared) in &member.counts {
+            if self.client.count(topic).await? != *shared {
                 return Err(End::Again);
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{client::Client, settings};
+    use serde_json::json;
+    use std::net::TcpListener;
+    use wythe_blocks::Kind;
+
+    #[tokio::test]
+    async fn a_leader_that_hears_nothing_shares_nothing_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        // Now nobody answers there.
+        drop(listener);
+        let config = json!({ "brokers": address, "timeout": "1s" });
+        let parsed = serde_json::from_value(config).map(settings::parse);
+        let parsed = parsed.expect("settings").ok().expect("good ones");
+        let client = Arc::new(Client::new(parsed.target));
+        let group = Group::new(client, "group".to_owned(), parsed.reading, false);
+        let _desk = group.sit("own").expect("a desk");
+        for topic in ["own", "another"] {
+            let members = [("member".to_owned(), vec![topic.to_owned()])];
+            let error = group.counts(&members).await.expect_err(topic);
+            assert_eq!(error.kind(), Kind::Unavailable);
+        }
     }
 }

@@ -84,3 +84,14 @@ async fn a_connection_that_says_nothing_ends() {
     assert!(matches!(late, Err(Lost::Late)));
     assert!(!link.is_alive());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_says_nothing_ends_though_each_request_is_given_up() {
+    let (link, _far) = begin();
+    for is_alive in [true, false] {
+        let given_up = timeout(SOON * 3 / 5, link.ask(&BEAT, SOON)).await;
+        assert!(given_up.is_err());
+        assert_eq!(link.is_alive(), is_alive);
+    }
+    assert!(matches!(link.ask(&BEAT, SOON).await, Err(Lost::Unsent)));
+}

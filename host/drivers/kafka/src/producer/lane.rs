@@ -156,6 +156,8 @@ impl Lane {
                 // What would be next could be stored twice, or not in order.
                 Ok(Tried::Refused(_) | Tried::Forgotten) | Err(_) => {
                     self.stamp = None;
+                    // The leader may be another one by now.
+                    self.client.forget(&self.topic);
                     return Err(match is_in_doubt {
                         true => unknown(&self.topic),
                         false => last.unwrap_or_else(late),

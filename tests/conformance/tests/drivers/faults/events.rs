@@ -128,6 +128,18 @@ pub(super) fn events() -> usize {
     env::var("WYTHE_MESSAGES").map_or(EVENTS, |text| text.parse().expect("a number"))
 }
 
+/// Waits until so many events are published, or nobody publishes any more.
+fn await_progress(progress: &Arc<Mutex<usize>>, count: usize) {
+    loop {
+        let goes_on = Arc::strong_count(progress) > 1;
+        if *progress.lock() >= count {
+            return;
+        }
+        assert!(goes_on, "the publisher has ended");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 async fn restarts(kind: &'static Kinds, server: Server) {
     let count = events();
     let directory = tempfile::tempdir().expect("a directory");
@@ -144,9 +156,7 @@ async fn restarts(kind: &'static Kinds, server: Server) {
     let publisher = tokio::spawn(publish(driver.clone(), count, progress.clone()));
     let disturber = tokio::task::spawn_blocking(move || {
         for part in 1..=BREAKS {
-            while *progress.lock() < count * part / (BREAKS + 1) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
+            await_progress(&progress, count * part / (BREAKS + 1));
             match part {
                 1 => server.restart(),
                 BREAKS => proxy.drop_connections(),
@@ -158,9 +168,12 @@ async fn restarts(kind: &'static Kinds, server: Server) {
         }
         (server, proxy)
     });
-    let (acknowledged, unsettled) = take(&*consumer, count).await;
-    let republished = publisher.await.expect("the publisher ends well");
-    let _running = disturber.await.expect("it was disturbed");
+    // One that panics ends the test, as whoever waits for events that never come would not.
+    let ((acknowledged, unsettled), republished, _running) = tokio::join!(
+        take(&*consumer, count),
+        async { publisher.await.expect("the publisher ends well") },
+        async { disturber.await.expect("it was disturbed") },
+    );
     let unanswered = BREAKS * kind.unanswered;
     verify(count, &acknowledged, (&republished, &unsettled), unanswered);
 }

@@ -24,7 +24,6 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     }),
 ];
 
-/// The broker of these tests, which speaks TLS too.
 /// The reason why the tests of events do not run by themselves: one of four runs, on a machine with much else to do, was not
 /// over after 600 s, and why is not known.
 pub(super) fn unproved() -> Option<Missing> {
@@ -33,6 +32,7 @@ pub(super) fn unproved() -> Option<Missing> {
     (!is_wanted).then(|| Missing(reason.to_owned()))
 }
 
+/// The broker of these tests, which speaks TLS too.
 pub(super) fn start() -> Result<Server, Missing> {
     let read = |name: &str| {
         let path = format!("{}/../host/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
