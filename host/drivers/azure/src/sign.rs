@@ -110,7 +110,8 @@ pub(crate) fn presigned(account: &Account, name: &str, until: SystemTime) -> Str
 }
 
 fn code(account: &Account, text: &str) -> String {
-    let key = account.key.bytes();
+    let key = STANDARD.decode(account.key.0.reveal());
+    let key = key.expect("it was found good as it was parsed");
     let mut code = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length is good");
     code.update(text.as_bytes());
     STANDARD.encode(code.finalize().into_bytes())
