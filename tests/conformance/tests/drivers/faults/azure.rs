@@ -12,9 +12,9 @@ use crate::{
     backends::{AZURE_BLOBS, AZURE_QUEUES},
     open::{component, site},
 };
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::Value;
-use servers::{Azurite, Missing, Proxy, Server, Service, must_be_there};
+use servers::{Azurite, Proxy, Server, Service};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result,
@@ -34,25 +34,14 @@ const BLOBS: [(&str, fn()); 8] = [
 
 pub(super) fn trials() -> Vec<Trial> {
     let blobs = [&BLOBS[..], &entries::TESTS].concat();
-    let blobs = served(blobs, AZURE_BLOBS.server().err());
-    let queues = served(messages::TESTS.to_vec(), AZURE_QUEUES.server().err());
-    let made_up = served(made_up::TESTS.to_vec(), None);
-    [blobs, queues, made_up].into_iter().flatten().collect()
-}
-
-fn served(tests: Vec<(&'static str, fn())>, missing: Option<Missing>) -> Vec<Trial> {
-    let is_ignored = missing
-        .as_ref()
-        .is_some_and(|missing| !must_be_there(missing));
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let trials = tests.into_iter().map(|(name, test)| {
-        let trial = Trial::test(format!("faults::azure::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        });
-        trial.with_ignored_flag(is_ignored)
-    });
-    trials.collect()
+    let mut trials = super::made_up::trials("azure", &AZURE_BLOBS, &blobs, &made_up::TESTS);
+    trials.extend(super::made_up::trials(
+        "azure",
+        &AZURE_QUEUES,
+        &messages::TESTS,
+        &[],
+    ));
+    trials
 }
 
 /// Metadata of a component over a server, with more of them in YAML.
