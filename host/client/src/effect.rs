@@ -1,6 +1,6 @@
 //! The errors of requests that failed on their way, by what the request would have done.
 
-use wythe_blocks::Kind;
+use wythe_blocks::{Error, Kind};
 
 /// The nature of a request that may fail on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,5 +24,17 @@ impl Effect {
             (400..500, _) => Kind::Invalid,
             _ => Kind::Internal,
         }
+    }
+
+    /// The error of an answer that is no success, for whose word, if there is one, the driver has no error of its own.
+    pub fn refused(self, status: u16, code: &str, about: &str) -> Error {
+        let why = match code.is_empty() {
+            true => String::new(),
+            false => format!(", {code}"),
+        };
+        Error::new(
+            self.kind(status),
+            format!("the service answered {about} with {status}{why}"),
+        )
     }
 }

@@ -7,6 +7,7 @@ mod exchange;
 mod link;
 mod percent;
 mod pool;
+mod signed;
 mod trust;
 mod xml;
 
@@ -17,6 +18,7 @@ pub use exchange::{Answer, Ask, Failed, Server};
 pub use link::{HEAD, INTERIM};
 pub use percent::encode;
 pub use pool::{Connection, Fault, IDLE, IDLE_FOR, Pool};
+pub use signed::signed;
 pub use trust::Trust;
 pub use xml::Element;
 

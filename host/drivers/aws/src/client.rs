@@ -6,7 +6,7 @@ use crate::{
     sign::{self, Canonical, Scope, Stamp},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, header, uri::PathAndQuery};
+use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
 use std::{
@@ -15,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{Clients, Error, Result, Site};
-use wythe_client::{Answer, Ask, Connector, Effect, Element, Server};
+use wythe_client::{Answer, Ask, Connector, Effect, Element, Server, signed};
 
 /// Requests of a client at once, each with a connection of its own.
 const AT_ONCE: usize = 64;
@@ -209,21 +209,8 @@ impl Client {
             true => call.path.to_owned(),
             false => format!("{}?{}", call.path, sign::query(&call.query)),
         };
-        let target: PathAndQuery = target.parse().map_err(|_| "the path is too long")?;
-        let mut request = Request::new(Full::new(call.body));
-        *request.method_mut() = call.method;
-        *request.uri_mut() = target.into();
-        for (name, value) in &headers {
-            let name: HeaderName = name.parse().map_err(|_| "a header that cannot be sent")?;
-            let value: HeaderValue = value.parse().map_err(|_| "a header that cannot be sent")?;
-            request.headers_mut().insert(name, value);
-        }
-        let mut value: HeaderValue = authorization
-            .parse()
-            .map_err(|_| "a key that cannot be sent")?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
-        Ok(request)
+        let request = signed(call.method, &target, &headers, &authorization, call.body);
+        request.map_err(str::to_owned)
     }
 }
 

@@ -143,20 +143,8 @@ fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
         code if UNREADY.contains(&code) => {
             Error::unavailable(format!("the service is not ready ({code})"))
         }
-        _ => by_status(status, code, effect, about),
+        _ => effect.refused(status, code, about),
     }
-}
-
-fn by_status(status: u16, code: &str, effect: Effect, about: &str) -> Error {
-    let kind = effect.kind(status);
-    let why = match code.is_empty() {
-        true => String::new(),
-        false => format!(", {code}"),
-    };
-    Error::new(
-        kind,
-        format!("the service answered {about} with {status}{why}"),
-    )
 }
 
 #[cfg(test)]

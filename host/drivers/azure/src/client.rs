@@ -6,7 +6,7 @@ use crate::{
     sign::{self, Canonical, VERSION},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request};
 use http_body_util::Full;
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{Clients, Error, Result, Site};
-use wythe_client::{Answer, Ask, Connector, Effect, Element, Server, encode};
+use wythe_client::{Answer, Ask, Connector, Effect, Element, Server, encode, signed};
 
 /// Requests of a client at once, each with a connection of its own.
 const AT_ONCE: usize = 64;
@@ -126,21 +126,8 @@ impl Client {
             true => path,
             false => format!("{path}?{}", pairs.join("&")),
         };
-        let target: PathAndQuery = target.parse().map_err(|_| "the path is too long")?;
-        let mut request = Request::new(Full::new(call.body));
-        *request.method_mut() = call.method;
-        *request.uri_mut() = target.into();
-        for (name, value) in &headers {
-            let name: HeaderName = name.parse().map_err(|_| "a header that cannot be sent")?;
-            let value: HeaderValue = value.parse().map_err(|_| "a header that cannot be sent")?;
-            request.headers_mut().insert(name, value);
-        }
-        let mut value: HeaderValue = authorization
-            .parse()
-            .map_err(|_| "a key that cannot be sent")?;
-        value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
-        Ok(request)
+        let request = signed(call.method, &target, &headers, &authorization, call.body);
+        request.map_err(str::to_owned)
     }
 }
 
@@ -220,7 +207,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::StatusCode;
+    use http::{HeaderValue, StatusCode};
 
     fn of(header: Option<&'static str>, body: &str) -> (String, String) {
         let mut headers = HeaderMap::new();

@@ -96,16 +96,7 @@ fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
         code if UNREADY.contains(&code) => Error::unavailable(format!(
             "the service is not ready for {about} ({code}): try again in a minute"
         )),
-        _ => {
-            let why = match code.is_empty() {
-                true => String::new(),
-                false => format!(", {code}"),
-            };
-            Error::new(
-                effect.kind(status),
-                format!("the service answered {about} with {status}{why}"),
-            )
-        }
+        _ => effect.refused(status, code, about),
     }
 }
 

@@ -1,14 +1,12 @@
 //! The settings that all types have in common: the account, where its service is, and the key by which requests are signed.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use std::{
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 use url::Url;
 use wythe_blocks::{Error, Result, Wrong};
 use wythe_client::{is_exposed, parse_address};
 use wythe_manifest::{Duration as Time, Secret};
+use wythe_net::Hidden;
 
 /// Time of a request, by default.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -102,45 +100,18 @@ macro_rules! config {
 }
 pub(crate) use config;
 
-/// The account's key, in base64 as it is written.
-#[derive(Clone)]
-pub(crate) struct Key(Secret);
-
-impl Key {
-    fn parse(written: Option<Secret>) -> Result<Self, Wrong> {
-        let is_good = |key: &Secret| {
-            let key = key.reveal();
-            (1..=MAX_KEY).contains(&key.len()) && STANDARD.decode(key).is_ok()
-        };
-        let key = written.filter(is_good).ok_or_else(|| {
-            wrong(
-                "accountKey",
-                "expected a key of the account in base64: the identity of the host itself is never used; write it by `secretKeyRef`, or by `envRef` where the operator allows that",
-            )
-        })?;
-        Ok(Key(key))
-    }
-
-    /// The bytes that sign.
-    pub fn bytes(&self) -> Vec<u8> {
-        STANDARD
-            .decode(self.0.reveal())
-            .expect("it was found good as it was parsed")
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.reveal() == other.0.reveal()
-    }
-}
-
-impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.reveal().hash(state);
-    }
+fn key(written: Option<Secret>) -> Result<Hidden, Wrong> {
+    let is_good = |key: &Secret| {
+        let key = key.reveal();
+        (1..=MAX_KEY).contains(&key.len()) && STANDARD.decode(key).is_ok()
+    };
+    let key = written.filter(is_good).ok_or_else(|| {
+        wrong(
+            "accountKey",
+            "expected a key of the account in base64: the identity of the host itself is never used; write it by `secretKeyRef`, or by `envRef` where the operator allows that",
+        )
+    })?;
+    Ok(Hidden(key))
 }
 
 /// A service of an account, and how it is asked: equal ones share their connections.
@@ -148,7 +119,8 @@ impl Hash for Key {
 pub(crate) struct Account {
     pub url: Url,
     pub name: String,
-    pub key: Key,
+    /// The account's key, in base64 as it is written.
+    pub key: Hidden,
     /// The account's part of each path, or nothing where it is in the host's name.
     pub root: String,
     pub timeout: Duration,
@@ -197,7 +169,7 @@ impl Account {
         Ok(Account {
             url,
             name,
-            key: Key::parse(written.account_key)?,
+            key: key(written.account_key)?,
             root,
             timeout,
         })

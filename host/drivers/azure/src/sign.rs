@@ -65,7 +65,7 @@ impl Canonical<'_> {
         }
         let own = |(name, _): &&(String, String)| name.starts_with("x-ms-");
         let mut headers: Vec<_> = self.headers.iter().filter(own).collect();
-        headers.sort();
+        headers.sort_by_cached_key(|(name, _)| order(name));
         for (name, value) in headers {
             text.push_str(&format!("{name}:{}\n", value.trim()));
         }
@@ -77,6 +77,12 @@ impl Canonical<'_> {
         }
         text
     }
+}
+
+/// The order of headers. The service sorts as people do, for whom `_` is before digits; all other characters of names are in
+/// the order of their bytes.
+fn order(name: &str) -> String {
+    name.replace('_', " ")
 }
 
 /// The query by which somebody without a key may get a blob until a time; `name` is `/container/blob`, not encoded.
@@ -104,7 +110,8 @@ pub(crate) fn presigned(account: &Account, name: &str, until: SystemTime) -> Str
 }
 
 fn code(account: &Account, text: &str) -> String {
-    let key = account.key.bytes();
+    let key = STANDARD.decode(account.key.0.reveal());
+    let key = key.expect("it was found good as it was parsed");
     let mut code = Hmac::<Sha256>::new_from_slice(&key).expect("a key of any length is good");
     code.update(text.as_bytes());
     STANDARD.encode(code.finalize().into_bytes())
@@ -136,6 +143,25 @@ mod tests {
         };
         let expected = "GET\n\n\n\n\n\n\n\n\n\n\n\nx-ms-date:Fri, 26 Jun 2015 23:39:12 GMT\nx-ms-version:2015-02-21\n/myaccount/mycontainer\ncomp:metadata\nrestype:container\ntimeout:20";
         assert_eq!(canonical.text("myaccount"), expected);
+    }
+
+    #[test]
+    fn headers_are_sorted_as_the_service_does_it() {
+        let names = ["a", "a_", "a_b", "a1", "a1_", "a12", "ab", "b"];
+        let shuffled = ["ab", "a12", "b", "a1_", "a_b", "a", "a1", "a_"];
+        let headers = shuffled.map(|name| (format!("x-ms-meta-{name}"), String::new()));
+        let canonical = Canonical {
+            method: "PUT",
+            path: "/a",
+            query: &[],
+            headers: &headers,
+        };
+        let text = canonical.text("b");
+        let sorted = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("x-ms-meta-"));
+        let sorted: Vec<_> = sorted.map(|line| line.trim_end_matches(':')).collect();
+        assert_eq!(sorted, names);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Services of Amazon that are gone, slow, hostile, or refuse: each says so, and the driver comes back by itself.
 
-pub(super) mod made_up;
+mod made_up;
 mod messages;
 pub(super) mod objects;
 pub(super) mod tables;

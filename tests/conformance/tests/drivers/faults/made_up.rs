@@ -80,3 +80,22 @@ pub(super) fn saying(text: impl Into<Vec<u8>>) -> SocketAddr {
     let text = text.into();
     serve(move |stream, _| answer(stream, |_| text.clone()))
 }
+
+/// An answer of HTTP without a word.
+pub(super) const NOTHING: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// A server that answers its first request with one text, so that a component opens, and all others with another one. A text
+/// that ends in `*` never ends.
+pub(super) fn fake(first: &'static str, other: &'static str) -> SocketAddr {
+    serve(move |stream, number| match number {
+        0 => say(stream, first),
+        _ => say(stream, other),
+    })
+}
+
+fn say(mut stream: TcpStream, text: &str) {
+    let _ = stream.read(&mut [0; 16 << 10]);
+    let _ = stream.write_all(text.trim_end_matches('*').as_bytes());
+    while text.ends_with('*') && stream.write_all(&[b'x'; 4096]).is_ok() {}
+}

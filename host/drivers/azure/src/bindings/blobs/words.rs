@@ -88,21 +88,8 @@ pub(super) fn headers(request: &Request<'_>) -> Result<Vec<(String, String)>> {
         if is("filePath") {
             return Err(of_file());
         }
-        if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-            return Err(Error::invalid(format!(
-                "expected metadata `{name}` to be of printable ASCII, as a header is"
-            )));
-        }
+        check(name, value)?;
         if is("contentMD5") {
-            if STANDARD
-                .decode(value)
-                .ok()
-                .is_none_or(|sum| sum.len() != 16)
-            {
-                return Err(Error::invalid(
-                    "expected metadata `contentMD5` to be 128 bits in base64",
-                ));
-            }
             headers.push(("content-md5".to_owned(), value.clone()));
         }
         let header = HEADERS.iter().find(|(known, _)| is(known));
@@ -110,6 +97,9 @@ pub(super) fn headers(request: &Request<'_>) -> Result<Vec<(String, String)>> {
             Some((_, header)) => (*header).to_owned(),
             None => own(name)?,
         };
+        if headers.iter().any(|(known, _)| *known == header) {
+            return Err(Error::invalid(format!("metadata `{name}` comes twice")));
+        }
         headers.push((header, value.trim().to_owned()));
     }
     let bytes: usize = headers
@@ -121,6 +111,23 @@ pub(super) fn headers(request: &Request<'_>) -> Result<Vec<(String, String)>> {
         false => Err(Error::invalid(format!(
             "the metadata has {bytes} bytes; a blob takes {MAX_HEADERS}"
         ))),
+    }
+}
+
+/// Refuses a value that no header has, or not this one.
+fn check(name: &str, value: &str) -> Result<()> {
+    if !value.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
+        return Err(Error::invalid(format!(
+            "expected metadata `{}` to be of printable ASCII, as a header is",
+            name.escape_debug()
+        )));
+    }
+    let is_sum = || STANDARD.decode(value).is_ok_and(|sum| sum.len() == 16);
+    match name.eq_ignore_ascii_case("contentMD5") && !is_sum() {
+        false => Ok(()),
+        true => Err(Error::invalid(
+            "expected metadata `contentMD5` to be 128 bits in base64",
+        )),
     }
 }
 
@@ -192,6 +199,10 @@ mod tests {
             assert!(of(&[odd]).is_err(), "{odd:?}");
         }
         assert!(of(&[("a", &"x".repeat(9_000))]).is_err());
+        for name in ["contentType", "author"] {
+            let twice = of(&[(name, "a"), (&name.to_uppercase(), "b")]);
+            assert!(twice.is_err(), "{name}");
+        }
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::{KEY, ask, bucket, refused};
 use crate::{
-    faults::{made_up, run},
+    faults::{
+        made_up::{NOTHING, fake},
+        run,
+    },
     open::{component, site},
 };
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-};
+use std::net::{Ipv4Addr, SocketAddr};
 use wythe_blocks::{Kind, Site};
 
 pub(super) const TESTS: [(&str, fn()); 6] = [
@@ -21,24 +21,6 @@ pub(super) const TESTS: [(&str, fn()); 6] = [
     }),
     ("settings_that_do_not_fit_say_so", || run(settings())),
 ];
-
-/// A server that answers its first request with nothing at all, so that a component opens, and all others with a text.
-pub(in crate::faults) fn fake(first: &'static str, other: &'static str) -> SocketAddr {
-    made_up::serve(move |stream, number| match number {
-        0 => answer(stream, first),
-        _ => answer(stream, other),
-    })
-}
-
-/// A text that ends in `*` never ends.
-fn answer(mut stream: TcpStream, text: &str) {
-    let _ = stream.read(&mut [0; 16 << 10]);
-    let _ = stream.write_all(text.trim_end_matches('*').as_bytes());
-    while text.ends_with('*') && stream.write_all(&[b'x'; 4096]).is_ok() {}
-}
-
-pub(in crate::faults) const NOTHING: &str =
-    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 async fn unknown_host() {
     let metadata = "[{ name: endpoint, value: \"https://nowhere.invalid\" }, { name: region, value: a }, \

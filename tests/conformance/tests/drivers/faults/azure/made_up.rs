@@ -3,10 +3,8 @@
 use super::{create, get, opened, refused, settings};
 use crate::{
     faults::{
-        aws::{
-            made_up::{NOTHING, fake},
-            objects::ask,
-        },
+        aws::objects::ask,
+        made_up::{NOTHING, fake},
         run,
     },
     open::{component, site},
