@@ -275,7 +275,7 @@ mod tests {
         drop(listener);
         let config = json!({ "brokers": address, "timeout": "1s" });
         let parsed = serde_json::from_value(config).map(settings::parse);
-        let parsed = parsed.expect("settings").ok().expect("good ones");
+        let parsed = parsed.expect("settings").expect("good ones");
         let client = Arc::new(Client::new(parsed.target));
         let group = Group::new(client, "group".to_owned(), parsed.reading, false);
         let _desk = group.sit("own").expect("a desk");
