@@ -35,6 +35,12 @@ const FEATURES: &[(bool, &str, &str, &[&str])] = &[
     (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
     (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
     (
+        cfg!(feature = "etcd"),
+        "etcd",
+        "etcd",
+        &["configuration", "lock", "state"],
+    ),
+    (
         cfg!(feature = "mqtt"),
         "mqtt",
         "mqtt3",
@@ -97,6 +103,8 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "aws")]
     wythe_drivers_aws::register(&mut registry);
+    #[cfg(feature = "etcd")]
+    wythe_drivers_etcd::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "mqtt")]

@@ -10,6 +10,7 @@
 //! # Ok::<(), servers::Missing>(())
 //! ```
 
+mod etcd;
 mod mariadb;
 mod mosquitto;
 mod moto;
@@ -23,6 +24,7 @@ mod redis;
 mod sentinel;
 mod server;
 
+pub use etcd::Etcd;
 pub use mariadb::MariaDb;
 pub use mosquitto::Mosquitto;
 pub use moto::Moto;

@@ -5,7 +5,7 @@ use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
 use serde_json::{Value, json};
 use servers::{
-    MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+    Etcd, MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
 };
 use std::sync::{
     LazyLock,
@@ -121,6 +121,25 @@ fn aws_secrets(server: &Server, region: &str) {
     }
 }
 
+/// Each test has a prefix of its own.
+pub(crate) static ETCD: Backend = Backend {
+    server: LazyLock::new(|| {
+        let etcd = Etcd::default().with("--max-txn-ops=1024");
+        Server::start(etcd.with("--max-request-bytes=8388608"))
+    }),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        // The time keeps tests apart that would share connections, each in a runtime of its own.
+        let time = format!("{}ms", 20_000 + u32::from(number));
+        vec![
+            ("endpoints", server.address().to_string().into()),
+            ("prefix", format!("test{number}").into()),
+            ("time", time.into()),
+        ]
+    },
+};
+
 /// Accounts of NATS, more than there are tests.
 const ACCOUNTS: usize = 1_000;
 
@@ -213,7 +232,9 @@ pub(crate) static MARIADB: Backend = Backend {
 };
 
 /// Those that must be there where all servers must.
-const ALL: &[&Backend] = &[&AWS, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS];
+const ALL: &[&Backend] = &[
+    &AWS, &ETCD, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS,
+];
 
 impl Backend {
     pub(crate) fn server(&self) -> Result<&Server, Missing> {

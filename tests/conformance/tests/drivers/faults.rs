@@ -2,6 +2,7 @@
 
 mod answers;
 mod aws;
+mod etcd;
 mod events;
 mod history;
 mod kinds;

@@ -1,7 +1,7 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, MARIADB, MQTT, POSTGRES, RABBITMQ},
+    backends::{self, AWS, Backend, ETCD, MARIADB, MQTT, POSTGRES, RABBITMQ},
     open::component,
 };
 use libtest_mimic::Trial;
@@ -45,6 +45,7 @@ static SUBJECTS: &[Subject] = &[
     )
     .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
+    subject("configuration.etcd", ROWS).on(&ETCD),
     subject("configuration.jetstream", KV).on(&backends::NATS),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
@@ -64,6 +65,7 @@ static SUBJECTS: &[Subject] = &[
     subject("jobs.memory", ""),
     subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
+    subject("lock.etcd", LOCKS).on(&ETCD),
     subject("lock.jetstream", KV).on(&backends::NATS),
     subject("lock.memory", ""),
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
@@ -127,6 +129,7 @@ static SUBJECTS: &[Subject] = &[
         "secrets: {secrets}; multiValued: true",
     )
     .variant(SEVERAL),
+    subject("state.etcd", ROWS).on(&ETCD).hosting(),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.memory", "").hosting(),
@@ -159,6 +162,9 @@ const QUEUE: &str =
 const TABLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; table: table; ttlAttributeName: end";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
+/// A prefix of its own in a server whose bounds were raised.
+const ROWS: &str = "endpoints: {endpoints}; keyPrefixPath: {prefix}; timeout: {time}; maxTxnOps: 1000; maxRequestBytes: 8388608";
+const LOCKS: &str = "endpoints: {endpoints}; keyPrefixPath: {prefix}; timeout: {time}";
 const COUNTED: &str = "the server bounds what waits, and counts otherwise";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";

@@ -1,8 +1,8 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use super::{etcd, events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
+use crate::backends::{Backend, ETCD, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
+use servers::{Etcd, MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -33,6 +33,19 @@ pub(crate) type Test = fn(&'static Kinds, Server);
 const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "etcd",
+        backend: &ETCD,
+        start: || Server::start(Etcd::default()),
+        driver: "etcd",
+        metadata: etcd::metadata,
+        timeout: "timeout",
+        processing: None,
+        unanswered: 0,
+        lacks: || None,
+        events: &[],
+        others: &[history::TESTS, values::TESTS, etcd::TESTS],
+    },
     Kinds {
         name: "mqtt",
         backend: &MQTT,
