@@ -1,7 +1,10 @@
 //! The requests that are read here, as targets of the fuzzer in `tests/fuzz`: no bytes may panic, and what can be written
 //! is read back as it was.
 
-pub use crate::{admin::fuzzing::control, ingress::fuzzing::request};
+pub use crate::{
+    admin::fuzzing::control, dashboard::act::fuzzing::form, ingress::fuzzing::request,
+    tls::authority::fuzzing::certificate,
+};
 
 /// The bytes before the first line feed, and those after it.
 pub(crate) fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
@@ -16,5 +19,10 @@ mod replay;
 
 #[test]
 fn seeds_are_read() {
-    replay::replay(&[("control", control), ("request", request)]);
+    replay::replay(&[
+        ("certificate", certificate),
+        ("control", control),
+        ("form", form),
+        ("request", request),
+    ]);
 }

@@ -17,7 +17,7 @@ use crate::{
     body::{declared, limited},
     forward,
     refusals::{self, Audience, No},
-    serve::{Client, Front, Layer, Manner, Plain, Secured},
+    serve::{Client, Front, Identity, Layer, Manner, Plain, Secured, Uncertified},
     tls::{Certificates, Tls},
     webhooks::Webhooks,
 };
@@ -151,10 +151,10 @@ impl Ingress {
             let client = Client {
                 address: client_of(&mut request),
                 identity: identity_of(&mut request),
+                is_passed_on: true,
                 ..passed
             };
-            // The host that passes it on has logged it.
-            async move { answer(&inside, request, client, false).await }
+            async move { answer(&inside, request, client).await }
         };
         front.serve(service, shutdown, drain).await
     }
@@ -179,9 +179,12 @@ fn client_of<B>(request: &mut Request<B>) -> IpAddr {
 }
 
 /// The name in the certificate of the client, as that host says.
-fn identity_of<B>(request: &mut Request<B>) -> Option<Arc<str>> {
+fn identity_of<B>(request: &mut Request<B>) -> Option<Identity> {
     let reported = request.headers_mut().remove(CLIENT_NAME)?;
-    reported.to_str().ok().map(Arc::from)
+    Some(Identity {
+        name: reported.to_str().ok().and_then(|name| name.parse().ok()),
+        authority: None,
+    })
 }
 
 /// All that the listeners of the front door share.
@@ -207,7 +210,7 @@ impl All {
         };
         let service = move |request, client| {
             let inside = inside.clone();
-            async move { answer(&inside, request, client, true).await }
+            async move { answer(&inside, request, client).await }
         };
         front
             .serve(service, self.shutdown.clone(), self.drain)
@@ -215,16 +218,15 @@ impl All {
     }
 }
 
-/// Answers one request: the front door is the first hop of its trace. Where requests are logged, it has a line if it
-/// `is_logged`.
+/// Answers one request: the front door is the first hop of its trace. Where requests are logged, it has a line, unless the host
+/// that passes it on has logged it.
 async fn answer(
     inside: &Arc<Inside>,
     request: Request<Incoming>,
     client: Client,
-    is_logged: bool,
 ) -> Response<Body> {
     let trace = Trace::enter(request.headers());
-    let record = is_logged.then(|| Record::of(&request, &client, trace));
+    let record = (!client.is_passed_on).then(|| Record::of(&request, &client, trace));
     let mut record = record.flatten();
     let span = tracing::debug_span!("request", %trace, parent = trace.parent);
     let routed = route(inside, trace, request, client, &mut record);
@@ -246,7 +248,6 @@ async fn route(
     // Only the host says who calls.
     strip(request.headers_mut());
     let token = Token::take(request.headers_mut());
-    name(request.headers_mut(), &client);
     let reader = (trace, inside.audience);
     if !framing::is_plain(request.headers()) {
         return No::unframed().answer(&inside.refusals, reader);
@@ -256,10 +257,14 @@ async fn route(
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
     access::note(record, place.tenant(), None);
-    if let (Ok(()), Some(Secured { name })) = (&named, &client.secured)
-        && !place.is_one_owner(host, name.as_deref())
+    if let (Ok(()), Some(Secured { owner })) = (&named, &client.secured)
+        && !place.is_owner(host, owner.as_ref())
     {
         return No::misdirected().answer(&inside.refusals, reader);
+    }
+    match client.known_to(&place) {
+        Ok(known) => name(request.headers_mut(), known),
+        Err(Uncertified) => return No::uncertified().answer(&inside.refusals, reader),
     }
     if let Some(process) = place.process() {
         token.put_back(request.headers_mut());
@@ -323,10 +328,9 @@ async fn here(
     answer.unwrap_or_else(|no| no.answer(&route.refusals, reader))
 }
 
-/// Names the client to the app, where it showed a certificate: nobody but the host writes this header.
-fn name(headers: &mut HeaderMap, client: &Client) {
-    let identity = client.identity.as_deref();
-    let value = identity.and_then(|name| HeaderValue::from_str(name).ok());
+/// Names the client to the app, where it is known: nobody but the host writes this header.
+fn name(headers: &mut HeaderMap, known: Option<&str>) {
+    let value = known.and_then(|name| HeaderValue::from_str(name).ok());
     if let Some(value) = value {
         headers.insert(CLIENT_NAME, value);
     }

@@ -145,6 +145,18 @@ impl No {
         }
     }
 
+    /// The answer where a tenant wants to see a certificate of its clients, and this connection was opened without one: by
+    /// another name, in clear, or before the tenant wanted it.
+    pub fn uncertified() -> Self {
+        No {
+            error: Error::invalid(
+                "the connection has no certificate of a client by the authority of the tenant (`tls.clientCa`)",
+            ),
+            status: Some(StatusCode::MISDIRECTED_REQUEST),
+            headers: HeaderMap::new(),
+        }
+    }
+
     /// Answers, and tells the log.
     pub fn answer(self, rate: &Rate, reader: (Trace, Audience)) -> Response<Body> {
         let mut response = answer(rate, &self.error, self.status, reader);

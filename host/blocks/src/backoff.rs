@@ -48,6 +48,14 @@ impl Backoff {
         half.saturating_add(part)
     }
 
+    /// Forgets the failures after a try that went well for longer than the longest pause: what begins, and fails at once each
+    /// time, is tried ever less often.
+    pub fn lasted(&mut self, time: Duration) {
+        if time > self.last {
+            self.reset();
+        }
+    }
+
     /// Forgets the failures: the next one is the first again.
     pub fn reset(&mut self) {
         self.failures = 0;
@@ -66,6 +74,10 @@ mod tests {
         assert_eq!(seconds, [1, 1, 2, 4, 32, 60, 60, 60]);
         let grown = [(); 3].map(|()| backoff.fail().as_secs());
         assert_eq!(grown, [1, 2, 4]);
+        backoff.lasted(Duration::from_secs(60));
+        assert_eq!(backoff.fail().as_secs(), 8);
+        backoff.lasted(Duration::from_secs(61));
+        assert_eq!(backoff.fail().as_secs(), 1);
         backoff.reset();
         assert_eq!(backoff.fail().as_secs(), 1);
         let mut endless = Backoff::new(Duration::MAX, Duration::MAX);

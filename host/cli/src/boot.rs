@@ -3,7 +3,7 @@
 use crate::{check, choice::Choice, compiler, private, report::Problem};
 use http::HeaderValue;
 use std::{ffi::OsString, path::Path, path::PathBuf, sync::Arc, time::Duration};
-use wythe_blocks::{AppHandlers, Entrance, Environment, Error, Host, Registry, Settings, Tenant};
+use wythe_blocks::{AppHandlers, Environment, Error, Host, Registry, Settings, Tenant};
 use wythe_manifest::{Configuration, Grants, Manifest, Resources, Secret, Terms};
 use wythe_runtime::{Loaded, Options, Runtime};
 
@@ -81,7 +81,7 @@ pub fn read_under(
     let Some(mut manifest) = manifest else {
         return (None, Problem::all(problems));
     };
-    problems.extend(manifest.replace_resources(&project.resources));
+    manifest.replace_resources(&project.resources);
     if let Some(terms) = &terms {
         problems.extend(terms.apply(&mut manifest));
     }
@@ -341,17 +341,6 @@ pub fn registry(runtime: &Arc<Runtime>, tenant: &Arc<Tenant>) -> Registry {
     let mut registry = wythe_drivers::registry();
     wythe_runtime::plugin::register(&mut registry, runtime, tenant);
     registry
-}
-
-/// The ways by which a project is reached: by everything, unless its operator says otherwise.
-pub fn entrance(terms: Option<&Terms>) -> Entrance {
-    match terms {
-        None => Entrance::Open,
-        Some(terms) => Entrance::Named {
-            hosts: terms.hosts.iter().cloned().collect(),
-            by_path: terms.by_path,
-        },
-    }
 }
 
 /// A problem of the ways by which a project is reached, at the place where its operator wrote them.

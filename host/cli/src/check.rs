@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
-    self as blocks, Checked, Registry, Tenant, interfaces::Interface, state::chosen,
+    self as blocks, Checked, Entrance, Registry, Tenant, interfaces::Interface, state::chosen,
 };
 use wythe_manifest::{App, Component, Subscription};
 use wythe_runtime::{Guest, Loaded};
@@ -121,7 +121,7 @@ pub async fn check_on(ground: &Ground, plan: &Plan) -> Result<Found, Vec<Problem
 /// A tenant with nothing in it but the ways by which it is reached.
 async fn open(ground: &Ground, plan: &Plan) -> Result<Arc<Tenant>, Problem> {
     let tenant = ground.host.open(boot::settings(plan, &ground.data))?;
-    if let Err(error) = tenant.enter(boot::entrance(plan.terms.as_deref())) {
+    if let Err(error) = tenant.enter(Entrance::of(plan.terms.as_deref())) {
         ground.host.remove(tenant.name(), CLOSE).await;
         return Err(boot::at_terms(plan, error));
     }

@@ -1,7 +1,7 @@
 //! One exchange with a server: a request by a connection that waits or by a new one, and the answer, whole and within its
 //! bounds.
 
-use crate::{Connection, Connector, Fault, Pool};
+use crate::{Connection, Connector, Effect, Fault, Pool};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
@@ -156,6 +156,50 @@ impl Server {
             body: body.into(),
         })
     }
+}
+
+impl Failed {
+    /// The error for the app. `about` is what was asked, in its words; `check` names what an operator looks at where the
+    /// service cannot be reached.
+    pub fn error(self, effect: Effect, about: &str, check: &str) -> Error {
+        let (fault, was_sent) = match self {
+            Failed::Fault { fault, was_sent } => (fault, was_sent),
+            Failed::Large if effect == Effect::Write => {
+                return unknown(about).with_source("the answer has more bytes than it may");
+            }
+            Failed::Large => {
+                return Error::invalid(format!(
+                    "the answer about {about} has more bytes than it may"
+                ));
+            }
+            Failed::Room(error) => return error,
+        };
+        let error = match (was_sent, effect, &fault) {
+            (false, _, Fault::Late) => Error::unavailable(
+                "no request could be sent within `timeout`: the service cannot be reached, or all of the component's connections are in use",
+            ),
+            (false, ..) => {
+                Error::unavailable(format!("the service cannot be reached: check {check}"))
+            }
+            (true, Effect::Read, Fault::Late) => {
+                Error::unavailable("the service did not answer within `timeout`")
+            }
+            (true, Effect::Read, _) => Error::unavailable("the service broke off its answer"),
+            (true, Effect::Write, _) => unknown(about),
+        };
+        match fault {
+            Fault::Connect(cause) => error.with_source(cause),
+            Fault::Unsent(cause) | Fault::Broken(cause) => error.with_source(cause),
+            Fault::Excess(what) => error.with_source(format!("the service sent {what}")),
+            Fault::Late => error.with_source("the time of the request is over"),
+        }
+    }
+}
+
+fn unknown(about: &str) -> Error {
+    Error::unknown_outcome(format!(
+        "the service was asked and gave no whole answer: whether {about} was written is not known"
+    ))
 }
 
 #[cfg(test)]

@@ -9,91 +9,105 @@ mod dapr;
 
 use wythe_blocks::{Missing, Registry};
 
-/// The features without which a technology is missed by its name: whether it is on, the feature, the driver, its blocks.
-const FEATURES: &[(bool, &str, &str, &[&str])] = &[
-    (cfg!(feature = "aws"), "aws", "aws.dynamodb", &["state"]),
+/// A technology that a feature brings: whether that is on, its name, and the drivers with their blocks.
+type Optional = (
+    bool,
+    &'static str,
+    &'static [(&'static str, &'static [&'static str])],
+);
+
+/// The features without which a technology is missed by its name.
+const FEATURES: &[Optional] = &[
     (
         cfg!(feature = "aws"),
         "aws",
-        "aws.parameterstore",
-        &["secretstores"],
+        &[
+            ("aws.dynamodb", &["state"]),
+            ("aws.parameterstore", &["secretstores"]),
+            ("aws.s3", &["bindings"]),
+            ("aws.secretmanager", &["secretstores"]),
+            ("aws.secretsmanager", &["secretstores"]),
+            ("aws.sns", &["bindings"]),
+            ("aws.snssqs", &["pubsub"]),
+            ("aws.sqs", &["bindings"]),
+        ],
     ),
-    (cfg!(feature = "aws"), "aws", "aws.s3", &["bindings"]),
     (
-        cfg!(feature = "aws"),
-        "aws",
-        "aws.secretmanager",
-        &["secretstores"],
+        cfg!(feature = "azure"),
+        "azure",
+        &[
+            ("azure.blobstorage", &["bindings", "state"]),
+            ("azure.storagequeues", &["bindings"]),
+        ],
     ),
-    (
-        cfg!(feature = "aws"),
-        "aws",
-        "aws.secretsmanager",
-        &["secretstores"],
-    ),
-    (cfg!(feature = "aws"), "aws", "aws.sns", &["bindings"]),
-    (cfg!(feature = "aws"), "aws", "aws.snssqs", &["pubsub"]),
-    (cfg!(feature = "aws"), "aws", "aws.sqs", &["bindings"]),
     (
         cfg!(feature = "etcd"),
         "etcd",
-        "etcd",
-        &["configuration", "lock", "state"],
+        &[("etcd", &["configuration", "lock", "state"])],
+    ),
+    (cfg!(feature = "kafka"), "kafka", &[("kafka", &["pubsub"])]),
+    (
+        cfg!(feature = "kubernetes"),
+        "kubernetes",
+        &[("kubernetes", &["configuration", "secretstores"])],
+    ),
+    (
+        cfg!(feature = "memcached"),
+        "memcached",
+        &[("memcached", &["state"])],
     ),
     (
         cfg!(feature = "mqtt"),
         "mqtt",
-        "mqtt3",
-        &["bindings", "pubsub"],
+        &[("mqtt3", &["bindings", "pubsub"])],
     ),
     (
         cfg!(feature = "mysql"),
         "mysql",
-        "mysql",
-        &["bindings", "state"],
+        &[("mysql", &["bindings", "state"])],
     ),
     (
         cfg!(feature = "nats"),
         "nats",
-        "jetstream",
-        &["configuration", "lock", "pubsub", "state"],
+        &[("jetstream", &["configuration", "lock", "pubsub", "state"])],
     ),
     (
         cfg!(feature = "postgres"),
         "postgres",
-        "postgresql",
-        &[
-            "bindings",
-            "configuration",
-            "jobs",
-            "lock",
-            "pubsub",
-            "state",
-        ],
+        &[(
+            "postgresql",
+            &[
+                "bindings",
+                "configuration",
+                "jobs",
+                "lock",
+                "pubsub",
+                "state",
+            ],
+        )],
     ),
     (
         cfg!(feature = "rabbitmq"),
         "rabbitmq",
-        "rabbitmq",
-        &["bindings", "pubsub"],
+        &[("rabbitmq", &["bindings", "pubsub"])],
     ),
     (
         cfg!(feature = "redis"),
         "redis",
-        "redis",
-        &["bindings", "configuration", "lock", "pubsub", "state"],
+        &[(
+            "redis",
+            &["bindings", "configuration", "lock", "pubsub", "state"],
+        )],
     ),
     (
         cfg!(feature = "sqlite"),
         "sqlite",
-        "sqlite",
-        &["configuration", "state"],
+        &[("sqlite", &["configuration", "state"])],
     ),
     (
         cfg!(feature = "vault"),
         "vault",
-        "hashicorp.vault",
-        &["secretstores"],
+        &[("hashicorp.vault", &["secretstores"])],
     ),
 ];
 
@@ -103,10 +117,18 @@ pub fn registry() -> Registry {
     wythe_drivers_embedded::register(&mut registry);
     #[cfg(feature = "aws")]
     wythe_drivers_aws::register(&mut registry);
+    #[cfg(feature = "azure")]
+    wythe_drivers_azure::register(&mut registry);
     #[cfg(feature = "etcd")]
     wythe_drivers_etcd::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
+    #[cfg(feature = "kafka")]
+    wythe_drivers_kafka::register(&mut registry);
+    #[cfg(feature = "kubernetes")]
+    wythe_drivers_kubernetes::register(&mut registry);
+    #[cfg(feature = "memcached")]
+    wythe_drivers_memcached::register(&mut registry);
     #[cfg(feature = "mqtt")]
     wythe_drivers_mqtt::register(&mut registry);
     #[cfg(feature = "mysql")]
@@ -126,9 +148,11 @@ pub fn registry() -> Registry {
     #[cfg(feature = "vault")]
     wythe_drivers_vault::register(&mut registry);
     let absent = FEATURES.iter().filter(|(is_on, ..)| !is_on);
-    for (_, feature, driver, blocks) in absent {
-        for block in *blocks {
-            registry.lacks(block, driver, Missing::Feature(feature));
+    for (_, feature, drivers) in absent {
+        for (driver, blocks) in *drivers {
+            for block in *blocks {
+                registry.lacks(block, driver, Missing::Feature(feature));
+            }
         }
     }
     dapr::register(&mut registry);

@@ -41,7 +41,7 @@ impl HostPattern {
         };
         self.scheme.is_none_or(|granted| granted == scheme)
             && self.port.unwrap_or(scheme.default_port()) == port
-            && self.matches_host(host)
+            && self.host.matches(host)
     }
 
     /// Returns whether each request that `asked` matches is one that this matches.
@@ -53,36 +53,7 @@ impl HostPattern {
             asked.scheme.is_some_and(|only| only != scheme)
                 || self.scheme.is_none_or(|only| only == scheme)
                     && port(self, scheme) == port(asked, scheme)
-        }) && self.covers_host(&asked.host)
-    }
-
-    fn covers_host(&self, asked: &Host) -> bool {
-        match (&self.host, asked) {
-            (Host::Any, Host::Any | Host::Below(_)) => true,
-            (Host::Below(suffix), Host::Below(below)) => {
-                let rest = below.strip_suffix(suffix.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-            }
-            (_, Host::Named(name)) => self.matches_host(name),
-            (_, Host::Address(address)) => self.matches_host(&address.to_string()),
-            _ => false,
-        }
-    }
-
-    fn matches_host(&self, host: &str) -> bool {
-        let Some(host) = Host::read(host) else {
-            return false;
-        };
-        match (&self.host, &host) {
-            (Host::Any, Host::Address(address)) => !is_private(*address),
-            (Host::Any, Host::Named(name)) => !is_local_name(name),
-            (Host::Below(suffix), Host::Named(name)) => {
-                name.strip_suffix(suffix.as_str())
-                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-                    && !is_local_name(name)
-            }
-            (granted, asked) => granted == asked,
-        }
+        }) && self.host.covers(&asked.host)
     }
 }
 
@@ -161,12 +132,7 @@ impl ServerPattern {
 
     /// Returns whether each server of `asked` is one of these.
     pub fn covers(&self, asked: &ServerPattern) -> bool {
-        let pattern = HostPattern {
-            scheme: None,
-            host: self.host.clone(),
-            port: None,
-        };
-        self.port == asked.port && pattern.covers_host(&asked.host)
+        self.port == asked.port && self.host.covers(&asked.host)
     }
 }
 
@@ -195,12 +161,7 @@ impl FromStr for ServerPattern {
 
 impl fmt::Display for ServerPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pattern = HostPattern {
-            scheme: None,
-            host: self.host.clone(),
-            port: Some(self.port),
-        };
-        write!(f, "{}{pattern}", Self::SCHEME)
+        write!(f, "{}{}:{}", Self::SCHEME, self.host, self.port)
     }
 }
 
@@ -236,6 +197,36 @@ impl Scheme {
 }
 
 impl Host {
+    /// Returns whether each host that `asked` is about is one that this is about.
+    fn covers(&self, asked: &Host) -> bool {
+        match (self, asked) {
+            (Host::Any, Host::Any | Host::Below(_)) => true,
+            (Host::Below(suffix), Host::Below(below)) => {
+                let rest = below.strip_suffix(suffix.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (_, Host::Named(name)) => self.matches(name),
+            (_, Host::Address(address)) => self.matches(&address.to_string()),
+            _ => false,
+        }
+    }
+
+    fn matches(&self, host: &str) -> bool {
+        let Some(host) = Host::read(host) else {
+            return false;
+        };
+        match (self, &host) {
+            (Host::Any, Host::Address(address)) => !is_private(*address),
+            (Host::Any, Host::Named(name)) => !is_local_name(name),
+            (Host::Below(suffix), Host::Named(name)) => {
+                name.strip_suffix(suffix.as_str())
+                    .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                    && !is_local_name(name)
+            }
+            (granted, asked) => granted == asked,
+        }
+    }
+
     /// A name or an address in the one form in which they are compared.
     fn read(text: &str) -> Option<Self> {
         let bare = text
@@ -263,6 +254,18 @@ fn is_local_name(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Any => f.write_str("*"),
+            Host::Below(suffix) => write!(f, "*.{suffix}"),
+            Host::Named(name) => f.write_str(name),
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+            Host::Address(address) => write!(f, "{address}"),
+        }
+    }
+}
+
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scheme {
@@ -270,13 +273,7 @@ impl fmt::Display for HostPattern {
             Some(Scheme::Https) => f.write_str("https://")?,
             None => {}
         }
-        match &self.host {
-            Host::Any => f.write_str("*")?,
-            Host::Below(suffix) => write!(f, "*.{suffix}")?,
-            Host::Named(name) => f.write_str(name)?,
-            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
-            Host::Address(address) => write!(f, "{address}")?,
-        }
+        write!(f, "{}", self.host)?;
         match self.port {
             Some(port) => write!(f, ":{port}"),
             None => Ok(()),

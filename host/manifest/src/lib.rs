@@ -75,8 +75,8 @@ pub use anchored_path::AnchoredPath;
 pub use app::App;
 pub use component::Component;
 pub use configuration::{
-    Access, AccessControl, ApiLists, CallerPolicy, Configuration, Decision, DeniedType, Handler,
-    Operation, SecretScope,
+    Access, AccessControl, ApiLists, CallerPolicy, ClientName, Configuration, Decision, DeniedType,
+    Handler, Operation, SecretScope, Subject,
 };
 pub use decode::{decode, mistakes};
 pub use document::{Document, parse_document};
@@ -92,7 +92,7 @@ pub use manifest::{Manifest, load, parse_manifest};
 pub use metadata::{Item, Metadata, SecretReference, Value};
 pub use name::{ComponentName, InvalidName, Name};
 pub use naming::check_names;
-pub use path::{path_segments, wrong_with_path};
+pub use path::{path_segments, percent_decoded, wrong_with_path};
 pub use problem::{Problem, Problems, Severity, Source};
 pub use quantity::{ByteSize, Duration, InvalidQuantity};
 pub use resiliency::{
@@ -105,7 +105,7 @@ pub use subscription::{Positions, Rule, Subscription};
 pub use suggest::{did_you_mean, slip_of};
 pub use terms::{
     Allowed, CertificateFiles, ClientAuthority, HOST_FILE, HostFile, HostName, HostTls, Isolation,
-    Metered, Quota, Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, Terms, TypePattern, Unit,
-    Unsigned, Users, load_host_file, parse_host_file,
+    Metered, Quota, Quotas, SIGNATURE_EXTENSION, SigningKey, SigningKeys, TenantTls, Terms,
+    TypePattern, Unit, Unsigned, Users, load_host_file, parse_host_file,
 };
 pub use tracing::{Otlp, OtlpProtocol, Tracing, decoded, headers};

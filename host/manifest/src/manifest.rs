@@ -104,24 +104,15 @@ pub fn parse_manifest(text: &str, file: &Path) -> (Option<Manifest>, Problems) {
 
 impl Manifest {
     /// Takes the resources of these directories in place of all that the manifest names, and of the default ones; where there
-    /// are none of these, everything stays. An answer names a directory that is not there.
-    pub fn replace_resources(&mut self, directories: &[PathBuf]) -> Problems {
+    /// are none of these, everything stays. Whoever reads them tells of one that is not there.
+    pub fn replace_resources(&mut self, directories: &[PathBuf]) {
         if directories.is_empty() {
-            return Problems::default();
+            return;
         }
         let whole = Problem::of_file(&self.file, "").source();
-        let sources = directories.iter().map(|_| whole.clone());
-        self.resources_sources = sources.collect();
+        self.resources_sources = directories.iter().map(|_| whole.clone()).collect();
         self.resources_paths = directories.to_vec();
         self.awaited_paths.clear();
-        let missing = directories.iter().filter(|path| !path.is_dir());
-        let problem = |path: &PathBuf| {
-            Problem::of_file(
-                path,
-                "there is no such directory; expected one with resources, as `--resources` names it",
-            )
-        };
-        Problems(missing.map(problem).collect())
     }
 }
 

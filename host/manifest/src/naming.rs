@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::app::App;
 use crate::component::Component;
-use crate::configuration::{Configuration, Handler};
+use crate::configuration::{Configuration, Handler, Subject};
 use crate::grants::Mention;
 use crate::manifest::Manifest;
 use crate::name::Name;
@@ -141,13 +141,14 @@ impl Known<'_> {
         let policies = configuration.access.iter().flat_map(|one| &one.policies);
         let policies = policies.filter_map(|policy| {
             let key = "spec.accessControl.policies";
-            if policy.namespace == *tenant {
-                return named(policy.app.as_str(), &policy.source, key);
+            let Subject::App { namespace, app } = &policy.caller else {
+                return None;
+            };
+            if namespace == tenant {
+                return named(app.as_str(), &policy.source, key);
             }
-            let message = format!(
-                "no app of the namespace `{}` can call: the tenant is `{tenant}`",
-                policy.namespace
-            );
+            let message =
+                format!("no app of the namespace `{namespace}` can call: the tenant is `{tenant}`");
             Some(policy.source.problem(key, message))
         });
         let of_app = configuration.app_pipeline.iter();

@@ -43,7 +43,7 @@ fn decoded(segment: &str) -> String {
 }
 
 /// Decodes a text in percent-encoding (RFC 3986, section 2.1); none where a `%` has no two digits after it.
-pub(crate) fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+pub fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     let mut parts = text.split('%');
     let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
     for part in parts {

@@ -189,7 +189,7 @@ fn called(kind: &str, document: &Fields) -> String {
     }
 }
 
-/// The version after `dapr.io/`. As in Dapr, documents of others are passed over, for they may be meant for Kubernetes; a
+/// The version after `dapr.io/`. As in Dapr, documents of others are passed over, for they may be meant for another system; a
 /// warning says so.
 fn read_version<'a>(document: &Fields<'a>) -> Option<&'a str> {
     let kind = document.scalar("kind");

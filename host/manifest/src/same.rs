@@ -203,7 +203,7 @@ impl Same for Handler {
 
 impl Same for CallerPolicy {
     fn is_same(&self, other: &CallerPolicy) -> bool {
-        (&self.app, &self.namespace) == (&other.app, &other.namespace)
+        self.caller == other.caller
             && self.default_action == other.default_action
             && self.operations.is_same(&other.operations)
     }
@@ -224,12 +224,15 @@ impl Same for SecretScope {
     }
 }
 
-/// A certificate is no part of it: it is shown to clients and is nothing to the project of the tenant.
+/// Files of certificates are no part of it: they are read by the host and are nothing to the project of the tenant. Whether
+/// its clients are asked for one is.
 impl Same for Terms {
     fn is_same(&self, other: &Terms) -> bool {
+        let demand = |terms: &Terms| terms.tls.clients.as_ref().map(|one| one.is_required);
         let types = self.components.as_ref().map(|types| &types.entries);
         self.isolation == other.isolation
             && (self.by_path, &self.hosts) == (other.by_path, &other.hosts)
+            && demand(self) == demand(other)
             && self.http.entries == other.http.entries
             && types == other.components.as_ref().map(|types| &types.entries)
             && self.paths.entries == other.paths.entries

@@ -1,12 +1,14 @@
 //! Connections to servers, below any protocol: TCP, TLS, and the secrets by which one connection differs from another.
 
 mod hidden;
+mod secure;
 mod tls;
 
 pub use hidden::Hidden;
+pub use secure::{Proof, Secure};
 pub use tls::{Tls, Written};
 
-use std::io;
+use std::{io, time::Duration};
 use tokio::net::{TcpStream, lookup_host};
 use wythe_blocks::{Error, Result, Wrong};
 
@@ -35,6 +37,19 @@ pub fn wrong(setting: &'static str, why: &str) -> Wrong {
     Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
+/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
+pub fn limit(
+    setting: &'static str,
+    written: Option<impl Into<Duration>>,
+    default: Duration,
+) -> Result<Duration, Wrong> {
+    let time = written.map_or(default, Into::into);
+    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
+        true => Ok(time),
+        false => Err(wrong(setting, "expected 10ms to 24h")),
+    }
+}
+
 /// Undoes the percent-encoding of a part of a URL; absent for what is no text afterwards.
 pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -45,7 +60,11 @@ pub fn decode(text: &str) -> Option<String> {
             bytes.push(*first);
             continue;
         }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+        let digits = after.get(..2)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let digits = std::str::from_utf8(digits).ok()?;
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         rest = &after[2..];
     }
@@ -65,6 +84,7 @@ mod tests {
             ("%", None),
             ("%2", None),
             ("%zz", None),
+            ("%+f", None),
             ("%ff", None),
         ];
         for (text, expected) in cases {

@@ -11,7 +11,7 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, ConfigBuilder, Error as TlsError, RootCertStore, WantsVerifier,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
@@ -20,16 +20,19 @@ use wythe_blocks::{Error, Result, Wrong};
 use wythe_manifest::Secret;
 
 /// The certificates and the key that are written, each in PEM.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Written {
-    /// `caCert`: what is believed in place of the web's authorities.
+    /// The names of the three settings, in the order of what they hold here.
+    pub names: [&'static str; 3],
+    /// The authorities that are believed in place of the web's.
     pub authority: Option<String>,
-    /// `clientCert` and `clientKey`, by which the host proves itself.
+    /// The certificate by which the host proves itself, and its key.
     pub certificate: Option<String>,
     pub key: Option<Hidden>,
 }
 
 impl Written {
+    /// The settings `caCert`, `clientCert` and `clientKey`.
     pub fn new(
         authority: Option<String>,
         certificate: Option<String>,
@@ -38,22 +41,43 @@ impl Written {
         // As in a file that a tool wrote, an empty text is none.
         let written = |text: Option<String>| text.filter(|text| !text.is_empty());
         Written {
+            names: ["caCert", "clientCert", "clientKey"],
             authority: written(authority),
             certificate: written(certificate),
             key: key.filter(|key| !key.reveal().is_empty()).map(Hidden),
         }
     }
 
+    /// Gives the settings other names.
+    #[must_use]
+    pub fn named(mut self, names: [&'static str; 3]) -> Self {
+        self.names = names;
+        self
+    }
+
     /// The name of a setting that is written; none where nothing is.
     pub fn first(&self) -> Option<&'static str> {
         let all = [
-            ("caCert", self.authority.is_some()),
-            ("clientCert", self.certificate.is_some()),
-            ("clientKey", self.key.is_some()),
+            self.authority.is_some(),
+            self.certificate.is_some(),
+            self.key.is_some(),
         ];
-        all.iter()
+        let found = self.names.into_iter().zip(all);
+        found
+            .into_iter()
             .find(|(_, is_written)| *is_written)
-            .map(|(name, _)| *name)
+            .map(|(name, _)| name)
+    }
+
+    /// Refuses a certificate without its key, and a key without its certificate.
+    pub fn check_pair(&self) -> Result<(), Wrong> {
+        let [_, certificate, key] = self.names;
+        let (alone, missing) = match (&self.certificate, &self.key) {
+            (Some(_), None) => (certificate, key),
+            (None, Some(_)) => (key, certificate),
+            _ => return Ok(()),
+        };
+        Err(wrong(alone, &format!("expected `{missing}` beside it")))
     }
 }
 
@@ -81,23 +105,24 @@ impl Hash for Tls {
 impl Tls {
     /// `setting` is the one that asks for TLS.
     pub fn new(setting: &'static str, written: Written) -> Result<Self, Wrong> {
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let config = config.with_safe_default_protocol_versions();
-        let config = config
+        written.check_pair()?;
+        let [authority_name, certificate_name, key_name] = written.names;
+        let config = builder()
             .map_err(|error| Wrong::new(setting, Error::internal("no TLS").with_source(error)))?;
-        let config = config.with_root_certificates(roots(written.authority.as_deref())?);
+        let roots = roots(written.authority.as_deref().map(str::as_bytes));
+        let config =
+            config.with_root_certificates(roots.map_err(|why| wrong(authority_name, why))?);
         let config = match (&written.certificate, &written.key) {
-            (None, None) => config.with_no_client_auth(),
             (Some(certificate), Some(Hidden(key))) => {
-                let certificates = certificates("clientCert", certificate)?;
+                let certificates = certificates(certificate.as_bytes());
+                let certificates = certificates.map_err(|why| wrong(certificate_name, why))?;
                 let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
-                let wrong = || wrong("clientKey", "expected a private key in PEM");
-                let key = key.map_err(|_| wrong())?;
+                let key = key.map_err(|_| wrong(key_name, "expected a private key in PEM"))?;
                 let config = config.with_client_auth_cert(certificates, key);
-                config.map_err(|_| wrong_pair())?
+                let why = format!("expected the key of the certificate in `{certificate_name}`");
+                config.map_err(|_| wrong(key_name, &why))?
             }
-            (Some(_), None) => return Err(wrong("clientCert", "expected `clientKey` beside it")),
-            (None, Some(_)) => return Err(wrong("clientKey", "expected `clientCert` beside it")),
+            _ => config.with_no_client_auth(),
         };
         Ok(Tls {
             written,
@@ -110,39 +135,47 @@ impl Tls {
         self.written.certificate.is_some()
     }
 
-    pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        self.connector.connect(name, stream).await
+    /// Begins TLS on a connection, with the server that has this name. The caller bounds the time.
+    pub async fn connect(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
+        let begun = async {
+            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+            self.connector.connect(name, stream).await
+        };
+        begun.await.map_err(|error| {
+            Error::unavailable(
+                "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
+            )
+            .with_source(error)
+        })
     }
 }
 
-fn wrong_pair() -> Wrong {
-    wrong(
-        "clientKey",
-        "expected the key of the certificate in `clientCert`",
-    )
+/// A config of TLS 1.2 and 1.3, for a server that is still to be checked.
+pub(crate) fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TlsError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    config.with_safe_default_protocol_versions()
 }
 
-/// The authorities of the web, or in their place those that are written.
-fn roots(authority: Option<&str>) -> Result<RootCertStore, Wrong> {
+/// The authorities of the web, or in their place those that are written; else what is wrong with these.
+pub(crate) fn roots(written: Option<&[u8]>) -> Result<Arc<RootCertStore>, &'static str> {
+    let Some(text) = written else {
+        return Ok(Arc::new(RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.into(),
+        }));
+    };
     let mut roots = RootCertStore::empty();
-    match authority {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(text) => {
-            for certificate in certificates("caCert", text)? {
-                let added = roots.add(certificate);
-                added.map_err(|_| wrong("caCert", "a certificate is damaged"))?;
-            }
-        }
+    for certificate in certificates(text)? {
+        let added = roots.add(certificate);
+        added.map_err(|_| "a certificate is damaged")?;
     }
-    Ok(roots)
+    Ok(Arc::new(roots))
 }
 
-fn certificates(setting: &'static str, text: &str) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
-    let found = found.map_err(|_| wrong(setting, "expected certificates in PEM"))?;
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let found = found.map_err(|_| "expected certificates in PEM")?;
     match found.is_empty() {
-        true => Err(wrong(setting, "expected certificates in PEM, found none")),
+        true => Err("expected certificates in PEM, found none"),
         false => Ok(found),
     }
 }

@@ -158,7 +158,11 @@ impl Subscriber for App {
     }
 
     fn on_event(delivery: Delivery) -> Verdict {
-        let id = delivery.event.id.clone().unwrap_or_default();
+        let Some(id) = delivery.event.id.clone() else {
+            // Without an id nobody knows whether it was taken in already.
+            wythe_sdk::warn!("a transfer waits: this host does not know who sent it");
+            return Verdict::Retry(Some(10_000));
+        };
         let received = delivery.json::<Transfer>().and_then(|transfer| {
             let input = (id, transfer.amount);
             actors::call::<_, u64>(Account::TYPE, &transfer.to, "receive", &input)

@@ -23,7 +23,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use wythe_api::{Audience, Ingress};
-use wythe_blocks::{Entrance, Host, Settings};
+use wythe_blocks::{Entrance, Host, KnownBy, Settings};
 use wythe_manifest::load_host_file;
 use wythe_runtime::{Options, Runtime};
 
@@ -210,6 +210,7 @@ pub async fn host(directory: &Path) -> Result<()> {
         tenant.enter(Entrance::Named {
             hosts: BTreeSet::new(),
             by_path: true,
+            clients: KnownBy::Host,
         })?;
         Project::at(&entry.path()).admit(&runtime, &tenant).await?;
     }

@@ -8,6 +8,9 @@ mod heard;
 mod records;
 mod steps;
 
+pub use ear::{Ear, Reading};
+pub use steps::ask;
+
 use futures::{FutureExt as _, future::BoxFuture};
 use wythe_blocks::bindings::{Driver, Features};
 

@@ -5,8 +5,11 @@ use std::{fs, io::Read, net::TcpStream, path::PathBuf, process::Command, time::D
 
 /// `mariadbd`, with a user `wythe` of the password `secret` who may do all, and which syncs each commit to disk and to its
 /// binary log.
-#[derive(Clone, Copy, Debug)]
-pub struct MariaDb;
+#[derive(Clone, Debug, Default)]
+pub struct MariaDb {
+    /// More of its options, as in `["--require-secure-transport=on"]`.
+    pub options: Vec<String>,
+}
 
 impl Program for MariaDb {
     fn prepare(&self, site: &Site) -> Result<(), Missing> {
@@ -45,6 +48,7 @@ impl Program for MariaDb {
         command.arg(format!("--socket={directory}/socket"));
         command.arg(format!("--pid-file={directory}/pid"));
         command.arg(format!("--log-error={directory}/log"));
+        command.args(&self.options);
         Ok(command)
     }
 

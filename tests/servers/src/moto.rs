@@ -1,13 +1,7 @@
 //! moto of PyPI, which answers as the services of Amazon do, from memory: what it had is gone with its process.
 
-use crate::{Missing, Program, Site, find};
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    path::PathBuf,
-    process::Command,
-    time::Duration,
-};
+use crate::{Missing, Program, Site, find, http::exchange};
+use std::{net::SocketAddr, path::PathBuf, process::Command};
 
 /// moto, which takes any region for one of its own; requests go through `moto.py`, one at a time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,35 +87,4 @@ fn checked(what: &str, answer: std::io::Result<(u16, String)>) -> String {
     let (status, body) = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(status, 200, "{what}: {body}");
     body
-}
-
-/// The status and the body of an answer.
-fn exchange(
-    server: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> std::io::Result<(u16, String)> {
-    let limit = Duration::from_secs(30);
-    let mut stream = TcpStream::connect_timeout(&server, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    let headers: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-    );
-    stream.write_all((head + body).as_bytes())?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    Ok((status.unwrap_or_default(), body.to_owned()))
 }

@@ -17,6 +17,17 @@ const CHUNK: usize = 16 << 10;
 /// The time between two looks at a switch.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Servers that tell their clients where to come: by their address, the port of the one proxy that they know, and the
+/// address to which it passes on.
+static PLACES: Mutex<Vec<(SocketAddr, u16, SocketAddr)>> = Mutex::new(Vec::new());
+
+/// Notes that such a server knows of a proxy at a port.
+pub(crate) fn place(server: SocketAddr, port: u16, upstream: SocketAddr) {
+    let mut places = PLACES.lock();
+    places.retain(|(known, ..)| *known != server);
+    places.push((server, port, upstream));
+}
+
 /// The proxy; it ends, with all of its connections, when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
@@ -36,7 +47,12 @@ struct Shared {
 
 impl Proxy {
     pub fn start(upstream: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let places = PLACES.lock();
+        let mut places = places.iter().filter(|(server, ..)| *server == upstream);
+        let (port, upstream) = places
+            .next()
+            .map_or((0, upstream), |(_, port, far)| (*port, *far));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             upstream,

@@ -13,8 +13,8 @@ use std::{
 /// The directory in which Debian has a directory for each version.
 const VERSIONS: &str = "/usr/lib/rabbitmq/lib";
 
-/// `rabbitmq-server` with the user `guest`, and `reader` who may make and write nothing in `/`, under a name of its own, and the daemon in which its name is registered: that
-/// one ends with it.
+/// `rabbitmq-server` under a name of its own, and the daemon in which that is registered, which ends with it. It has the user
+/// `guest`, and `reader`, who may make and write nothing in `/`.
 #[derive(Clone, Debug, Default)]
 pub struct RabbitMq {
     /// Virtual hosts beside `/`: `t0`, `t1` and so on.

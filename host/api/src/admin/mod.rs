@@ -24,7 +24,7 @@ pub mod secrets;
 mod server;
 pub mod state;
 pub mod traces;
-mod wire;
+pub(crate) mod wire;
 pub mod workflow;
 
 pub use memory::MAX;

@@ -1,5 +1,8 @@
 //! The forms of the dashboard: each is one command, and its outcome a note on the page that comes next.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+
 use super::{
     desk::{Desk, misfit},
     gate::Note,

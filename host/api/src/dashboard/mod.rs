@@ -3,7 +3,7 @@
 //! It is a client of the host as the commands of `wythe` are, and has no way of its own into it: what a page shows is an
 //! answer of [`admin`](crate::admin), and what a form does is a command.
 
-mod act;
+pub(crate) mod act;
 mod answer;
 mod desk;
 mod frame;

@@ -2,7 +2,8 @@
 
 use std::{future::Future, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
-use wythe_blocks::connections::Permit;
+use wythe_blocks::{Destination, KnownBy, connections::Permit};
+use wythe_manifest::{ClientName, Name};
 
 /// The client of a connection, as far as the connection tells of it.
 #[derive(Clone)]
@@ -10,8 +11,10 @@ pub struct Client {
     pub address: IpAddr,
     /// TLS, where that is spoken.
     pub secured: Option<Secured>,
-    /// The name in the certificate that the client showed, and that the authority of clients has signed.
-    pub identity: Option<Arc<str>>,
+    /// The certificate that the client showed.
+    pub identity: Option<Identity>,
+    /// True for one whose request another host passes on, by which it was let in and named.
+    pub is_passed_on: bool,
     /// The permit of its connection; absent before there is a request.
     pub permit: Option<Arc<Permit>>,
 }
@@ -23,6 +26,7 @@ impl Client {
             address,
             secured,
             identity: None,
+            is_passed_on: false,
             permit: None,
         }
     }
@@ -31,8 +35,47 @@ impl Client {
 /// A connection of TLS.
 #[derive(Clone)]
 pub struct Secured {
-    /// The host name that the client asked for (SNI); absent where it named none, as for an address.
-    pub name: Option<Arc<str>>,
+    /// The tenant that had the host name which the client asked for (SNI) when the connection was opened; absent where nobody
+    /// had it, or the client named none, as for an address.
+    pub owner: Option<Name>,
+}
+
+/// A certificate of a client, which an authority has signed.
+#[derive(Clone)]
+pub struct Identity {
+    /// The name in it; absent where it has none that can be passed on.
+    pub name: Option<ClientName>,
+    /// The tenant whose own authority it is; absent for that of the host.
+    pub authority: Option<Name>,
+}
+
+/// The want of a certificate that a tenant requires.
+#[derive(Debug)]
+pub struct Uncertified;
+
+impl Client {
+    /// The name by which a tenant knows the client; none where another authority than the tenant's says who it is. An error
+    /// where the client shows no certificate to an authority of the tenant's own that requires one.
+    pub fn known_to(&self, place: &Destination) -> Result<Option<&str>, Uncertified> {
+        let identity = self.identity.as_ref();
+        let own = match place.clients() {
+            _ if self.is_passed_on => return Ok(identity.and_then(Identity::name)),
+            KnownBy::Host => None,
+            KnownBy::Tenant { is_required } => Some(is_required),
+        };
+        let authority = place.tenant().filter(|_| own.is_some());
+        let identity = identity.filter(|identity| identity.authority.as_ref() == authority);
+        match (own, identity) {
+            (Some(true), None) => Err(Uncertified),
+            _ => Ok(identity.and_then(Identity::name)),
+        }
+    }
+}
+
+impl Identity {
+    fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(ClientName::as_str)
+    }
 }
 
 /// The way from a connection to the stream that HTTP is read from.

@@ -1,21 +1,30 @@
 //! The authority of clients' certificates, from a file of PEM, and the name that a certificate is for.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+
 use super::pair::{LARGEST, check_time, is_settled};
 use std::sync::Arc;
 use tokio_rustls::rustls::{
-    RootCertStore,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
+    SignatureScheme,
+    client::danger::HandshakeSignatureValid,
     crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
 };
 use webpki::EndEntityCert;
 use wythe_blocks::{Error, Result};
-use wythe_manifest::{ClientAuthority, OpenFile, Same, Stamp};
+use wythe_manifest::{ClientAuthority, ClientName, OpenFile, Same, Stamp};
 
 /// Certificates of an authority.
 const CERTIFICATES: usize = 100;
-/// Bytes of a name that is passed on.
-const NAME: usize = 256;
+/// Certificates between that of a client and its authority, and bytes of all that a client sends.
+const INTERMEDIATES: usize = 4;
+const CHAIN: usize = 16 << 10;
 
 /// An authority as it is in force, and what its file said last.
 pub struct Authority {
@@ -65,9 +74,15 @@ impl Authority {
             true => builder,
             false => builder.allow_unauthenticated(),
         };
-        builder
+        let inner = builder
             .build()
-            .map_err(|error| Error::internal("clients cannot be checked").with_source(error))
+            .map_err(|error| Error::internal("clients cannot be checked").with_source(error))?;
+        Ok(Arc::new(Short(inner)))
+    }
+
+    /// Returns whether there was a good file at any time.
+    pub fn is_in_force(&self) -> bool {
+        self.roots.is_some()
     }
 
     pub fn problem(&self) -> Option<Error> {
@@ -89,6 +104,60 @@ impl Authority {
             Err(wrong) => (self.stamp, self.wrong) = (None, Some(wrong)),
         }
         is_good
+    }
+}
+
+/// A check of chains that are short. Whoever asks makes the host try each way through his certificates, before he has proved
+/// anything, and on a thread that others need.
+#[derive(Debug)]
+struct Short(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Short {
+    fn verify_client_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, TlsError> {
+        let bytes: usize = others.iter().chain([own]).map(|one| one.len()).sum();
+        if others.len() > INTERMEDIATES || bytes > CHAIN {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        self.0.verify_client_cert(own, others, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0.verify_tls12_signature(message, own, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.0.verify_tls13_signature(message, own, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
     }
 }
 
@@ -118,22 +187,15 @@ fn read(file: OpenFile) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// The name in a certificate that was checked: its first URI, else its first host name, else its subject's common name.
-pub fn name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+/// The name in a certificate that was checked: its first URI, else its first host name, else its subject's common name. None
+/// where policies could not name it, nor a header or a line of the log have it as it is.
+pub fn name(certificate: &CertificateDer<'_>) -> Option<ClientName> {
     let parsed = EndEntityCert::try_from(certificate).ok()?;
     let mut uris = parsed.valid_uri_names().map(|uri| format!("uri:{uri}"));
     let mut hosts = parsed.valid_dns_names().map(|host| format!("dns:{host}"));
     let named = uris.next().or_else(|| hosts.next());
     let named = named.or_else(|| Some(format!("cn:{}", common_name(parsed.subject())?)));
-    named.filter(|name| is_plain(name)).map(Arc::from)
-}
-
-/// Says whether a name can stand in a header and in a line of the log as it is.
-fn is_plain(name: &str) -> bool {
-    name.len() <= NAME
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    named?.parse().ok()
 }
 
 /// The common name of a subject (X.501): sets of pairs of an object identifier and a text.

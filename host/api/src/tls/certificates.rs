@@ -2,11 +2,7 @@
 
 use super::{authority::Authority, pair::Pair};
 use parking_lot::{Mutex, RwLock};
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 use tokio_rustls::rustls::{
     ServerConfig,
     crypto::ring,
@@ -15,24 +11,57 @@ use tokio_rustls::rustls::{
     version::{TLS12, TLS13},
 };
 use wythe_blocks::{Error, Result, Routes};
-use wythe_manifest::{CertificateFiles, ClientAuthority, Name};
+use wythe_manifest::{CertificateFiles, ClientAuthority, Name, TenantTls};
 
 /// The protocols that a client may choose of (ALPN), the better one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// The certificates that clients are shown. Files are read by [`Certificates::look`] alone, so whoever looks again and again
-/// has their changes in force.
+/// The certificates that clients are shown, and the authorities of those that they show. Files are read by
+/// [`Certificates::look`] alone, so whoever looks again and again has their changes in force.
 pub struct Certificates {
     routes: Arc<Routes>,
-    /// The configuration of new connections. A change is another one, so that no session of before goes on under it.
-    config: RwLock<Arc<ServerConfig>>,
-    pairs: Mutex<Pairs>,
+    /// The configurations of new connections. A change makes others, so that no session of before goes on under them.
+    configs: RwLock<Configs>,
+    owners: Mutex<Owners>,
 }
 
-struct Pairs {
+/// The configurations in force. None shares sessions with another one.
+struct Configs {
+    host: Arc<ServerConfig>,
+    /// Those of tenants whose clients have an authority of their own; none where its file was never good, so that nobody is
+    /// let in.
+    tenants: BTreeMap<Name, Option<Arc<ServerConfig>>>,
+}
+
+/// The configuration for one connection.
+pub(super) struct Chosen {
+    /// The configuration; none for a tenant that lets nobody in yet.
+    pub config: Option<Arc<ServerConfig>>,
+    /// The tenant that has the name which the client asks for.
+    pub owner: Option<Name>,
+    /// True where the authority of clients is that of the tenant.
+    is_own: bool,
+}
+
+impl Chosen {
+    /// The tenant whose own authority checks the client; none where it is that of the host.
+    pub fn authority(&self) -> Option<&Name> {
+        self.owner.as_ref().filter(|_| self.is_own)
+    }
+}
+
+/// The files of all.
+struct Owners {
     host: Pair,
     clients: Option<Authority>,
-    tenants: BTreeMap<Name, Pair>,
+    tenants: BTreeMap<Name, Own>,
+}
+
+/// The files of a tenant.
+#[derive(Default)]
+struct Own {
+    pair: Option<Pair>,
+    clients: Option<Authority>,
 }
 
 impl Certificates {
@@ -49,72 +78,94 @@ impl Certificates {
         if let Some(error) = host.problem().or(wrong) {
             return Err(error);
         }
-        let pairs = Pairs {
+        let owners = Owners {
             host,
             clients,
             tenants,
         };
-        let config = pairs.config(routes)?;
+        let configs = owners.configs(routes)?;
         Ok(Arc::new(Certificates {
             routes: routes.clone(),
-            config: RwLock::new(Arc::new(config)),
-            pairs: Mutex::new(pairs),
+            configs: RwLock::new(configs),
+            owners: Mutex::new(owners),
         }))
     }
 
     /// Looks whether files changed, and puts what is good in force for new connections. The answer is what is wrong now, with
-    /// the tenant unless it is about the host's own: there the certificate of before stays in force, and a tenant without one
-    /// has the host's.
+    /// the tenant unless it is about the host's own: there what was in force before stays so. A tenant without a certificate
+    /// has the host's, and one whose authority was never good lets nobody in.
     pub fn look(
         &self,
         (host, clients): (&CertificateFiles, Option<&ClientAuthority>),
-        tenants: BTreeMap<Name, CertificateFiles>,
+        tenants: BTreeMap<Name, TenantTls>,
     ) -> Vec<(Option<Name>, Error)> {
-        let mut pairs = self.pairs.lock();
+        let mut owners = self.owners.lock();
         let mut problems = Vec::new();
-        let is_changed = pairs.look_at_clients(clients);
-        if pairs.look(host, tenants) || is_changed {
-            match pairs.config(&self.routes) {
-                Ok(config) => *self.config.write() = Arc::new(config),
+        let mut is_changed = look_at_clients(&mut owners.clients, clients);
+        // Of the host, one that was never good changes nothing.
+        is_changed &= owners.clients.as_ref().is_none_or(Authority::is_in_force);
+        if owners.look(host, tenants) || is_changed {
+            match owners.configs(&self.routes) {
+                Ok(configs) => *self.configs.write() = configs,
                 Err(error) => problems.push((None, error)),
             }
         }
-        problems.extend(pairs.problems());
+        problems.extend(owners.problems());
         problems
     }
 
-    /// The configuration of a new connection.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.config.read().clone()
+    /// The configuration of a new connection, by the name that its client asks for.
+    pub(super) fn choose(&self, name: Option<&str>) -> Chosen {
+        let owner = name.and_then(|name| self.routes.owner(name));
+        let configs = self.configs.read();
+        let own = owner.as_ref().and_then(|owner| configs.tenants.get(owner));
+        Chosen {
+            config: own.cloned().unwrap_or_else(|| Some(configs.host.clone())),
+            is_own: own.is_some(),
+            owner,
+        }
     }
 }
 
-impl Pairs {
-    /// Looks at the authority of clients; true where another one, or none, is in force from now on.
-    fn look_at_clients(&mut self, written: Option<&ClientAuthority>) -> bool {
-        match (&mut self.clients, written) {
-            (Some(known), Some(written)) => known.look(written),
-            (clients, Some(written)) => {
-                let read = Authority::read(written);
-                let is_good = read.problem().is_none();
-                *clients = Some(read);
-                is_good
-            }
-            (clients, None) => clients.take().is_some(),
+/// Looks at an authority of clients; true where another one, or none, is in force from now on.
+fn look_at_clients(clients: &mut Option<Authority>, written: Option<&ClientAuthority>) -> bool {
+    match (clients, written) {
+        (Some(known), Some(written)) => known.look(written),
+        (clients, Some(written)) => {
+            *clients = Some(Authority::read(written));
+            true
         }
+        (clients, None) => clients.take().is_some(),
+    }
+}
+
+impl Own {
+    /// Looks at the files; true where something else is in force from now on.
+    fn look(&mut self, written: &TenantTls) -> bool {
+        let is_shown = match (&mut self.pair, &written.files) {
+            (Some(known), Some(files)) => known.look(files),
+            (pair, Some(files)) => pair.insert(Pair::read(files)).key().is_some(),
+            (pair, None) => pair.take().is_some(),
+        };
+        look_at_clients(&mut self.clients, written.clients.as_ref()) || is_shown
     }
 
-    /// Looks at every file; true where something else is to be shown from now on.
-    fn look(&mut self, host: &CertificateFiles, tenants: BTreeMap<Name, CertificateFiles>) -> bool {
+    fn problems(&self) -> impl Iterator<Item = Error> {
+        let pair = self.pair.as_ref().and_then(Pair::problem);
+        let clients = self.clients.as_ref().and_then(Authority::problem);
+        pair.into_iter().chain(clients)
+    }
+}
+
+impl Owners {
+    /// Looks at every file; true where something else is in force from now on.
+    fn look(&mut self, host: &CertificateFiles, tenants: BTreeMap<Name, TenantTls>) -> bool {
         let before = self.tenants.len();
         self.tenants.retain(|name, _| tenants.contains_key(name));
         let mut is_changed = self.tenants.len() != before;
         is_changed |= self.host.look(host);
-        for (name, files) in tenants {
-            is_changed |= match self.tenants.entry(name) {
-                Entry::Vacant(entry) => entry.insert(Pair::read(&files)).key().is_some(),
-                Entry::Occupied(mut entry) => entry.get_mut().look(&files),
-            };
+        for (name, written) in tenants {
+            is_changed |= self.tenants.entry(name).or_default().look(&written);
         }
         is_changed
     }
@@ -123,37 +174,56 @@ impl Pairs {
         let clients = self.clients.as_ref().and_then(Authority::problem);
         let host = self.host.problem().or(clients).map(|error| (None, error));
         let tenants = self.tenants.iter();
-        let tenants =
-            tenants.filter_map(|(name, pair)| Some((Some(name.clone()), pair.problem()?)));
+        let tenants = tenants.flat_map(|(name, own)| {
+            let problems = own.problems();
+            problems.map(move |error| (Some(name.clone()), error))
+        });
         host.into_iter().chain(tenants)
     }
 
-    fn config(&self, routes: &Arc<Routes>) -> Result<ServerConfig> {
-        let failed = |error| Error::internal("TLS cannot be had").with_source(error);
+    fn configs(&self, routes: &Arc<Routes>) -> Result<Configs> {
         let key = self.host.key();
         let key = key.ok_or_else(|| Error::internal("the host has no certificate"))?;
         let tenants = self.tenants.iter();
-        let choice = Choice {
+        let choice = Arc::new(Choice {
             routes: routes.clone(),
             host: key.clone(),
             tenants: tenants
-                .filter_map(|(name, pair)| Some((name.clone(), pair.key()?.clone())))
+                .filter_map(|(name, own)| {
+                    let key = own.pair.as_ref()?.key()?;
+                    Some((name.clone(), key.clone()))
+                })
                 .collect(),
-        };
-        let provider = Arc::new(ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider);
-        let config = config
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(failed)?;
-        let config = match &self.clients {
-            Some(clients) => config.with_client_cert_verifier(clients.verifier()?),
-            None => config.with_no_client_auth(),
-        };
-        let mut config = config.with_cert_resolver(Arc::new(choice));
-        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        config.ticketer = ring::Ticketer::new().map_err(failed)?;
-        Ok(config)
+        });
+        let own = self.tenants.iter().filter_map(|(name, own)| {
+            let clients = own.clients.as_ref()?;
+            // Without a good file there is nothing to check clients by.
+            let config = config(&choice, Some(clients)).ok().map(Arc::new);
+            Some((name.clone(), config))
+        });
+        Ok(Configs {
+            tenants: own.collect(),
+            host: Arc::new(config(&choice, self.clients.as_ref())?),
+        })
     }
+}
+
+/// A configuration, with keys for sessions that no other one has.
+fn config(choice: &Arc<Choice>, clients: Option<&Authority>) -> Result<ServerConfig> {
+    let failed = |error| Error::internal("TLS cannot be had").with_source(error);
+    let provider = Arc::new(ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider);
+    let config = config
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(failed)?;
+    let config = match clients {
+        Some(clients) => config.with_client_cert_verifier(clients.verifier()?),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(choice.clone());
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    config.ticketer = ring::Ticketer::new().map_err(failed)?;
+    Ok(config)
 }
 
 /// The choice of a certificate by the name that a client asks for.

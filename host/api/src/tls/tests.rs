@@ -3,6 +3,7 @@
 mod clients;
 mod files;
 mod requests;
+mod tenants;
 
 use super::*;
 use crate::{Audience, Ingress, Listeners};
@@ -27,10 +28,10 @@ use tokio_rustls::{
     },
 };
 use wythe_blocks::{
-    Entrance, Error, Host,
+    Entrance, Error, Host, KnownBy,
     connections::{FIRST_REQUEST, IDLE},
 };
-use wythe_manifest::{CertificateFiles, Name, Source};
+use wythe_manifest::{CertificateFiles, Name, Source, TenantTls};
 
 const SHOP: &str = "shop.example.org";
 const BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
@@ -52,6 +53,14 @@ fn files(certificate: PathBuf, key: PathBuf) -> CertificateFiles {
         certificate,
         key,
         source: Source { file, line, column },
+    }
+}
+
+/// The files of a tenant that has a certificate and no more.
+fn own(files: CertificateFiles) -> TenantTls {
+    TenantTls {
+        files: Some(files),
+        clients: None,
     }
 }
 
@@ -78,11 +87,12 @@ impl Server {
             let entrance = Entrance::Named {
                 hosts: [own.parse().unwrap()].into(),
                 by_path: false,
+                clients: KnownBy::Host,
             };
             host.routes().enter(&tenant(name), entrance).unwrap();
         }
         let certificates = Certificates::read(&pair("host"), None, host.routes()).unwrap();
-        let tenants = BTreeMap::from([(tenant("shop"), pair("shop"))]);
+        let tenants = BTreeMap::from([(tenant("shop"), own(pair("shop")))]);
         assert!(certificates.look((&pair("host"), None), tenants).is_empty());
         let ingress = Ingress {
             host: host.clone(),

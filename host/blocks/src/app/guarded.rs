@@ -120,9 +120,11 @@ impl Behind {
         let call = self.call.lock().take();
         let (call, admission) = call.ok_or_else(|| Error::internal("a call is handed on once"))?;
         self.preserved.restore(&mut request)?;
-        if let Some(caller) = call.parent() {
-            let (access, app) = (&self.guard.access, self.guard.app.as_str());
-            access.require(caller, app, request.method(), &Path::of(request.uri())?)?;
+        let (access, app) = (&self.guard.access, self.guard.app.as_str());
+        let (method, uri) = (request.method(), request.uri());
+        match call.parent() {
+            Some(caller) => access.require(caller, app, method, &Path::of(uri)?)?,
+            None => access.require_client(request.headers(), app, method, uri)?,
         }
         call.write_trace(request.headers_mut());
         call.write_baggage(request.headers_mut());

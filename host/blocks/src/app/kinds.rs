@@ -11,8 +11,8 @@ use crate::{
     workflow,
 };
 use bytes::Bytes;
-use futures::future::Either;
-use http::HeaderMap;
+use futures::future::{BoxFuture, Either, ready};
+use http::{HeaderMap, request::Parts};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl App {
@@ -38,6 +38,12 @@ impl App {
                 true => call,
                 false => call.carrying(carried),
             };
+            if call.parent().is_none()
+                && let Err(error) = self.judge(&head)
+            {
+                let refused: BoxFuture<'_, _> = Box::pin(ready(Err(error)));
+                return Either::Left(refused);
+            }
             call.write_trace(&mut head.headers);
             call.write_baggage(&mut head.headers);
             let request = http::Request::from_parts(head, body);
@@ -50,6 +56,15 @@ impl App {
             }
         })
         .await
+    }
+
+    /// Refuses a request from outside that a policy denies to its client.
+    fn judge(&self, head: &Parts) -> Result<()> {
+        let id = self.id().as_str();
+        match &*self.access.load() {
+            Some(access) => access.require_client(&head.headers, id, &head.method, &head.uri),
+            None => Ok(()),
+        }
     }
 
     /// Asks by one invocation; only for an app that exports its handler.

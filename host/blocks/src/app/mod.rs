@@ -18,6 +18,7 @@ pub use usage::Usage;
 
 use crate::{
     Call, Error, Kind, Result, Trace,
+    invocation::AccessPolicies,
     last::Last,
     metrics::{self, CallMetrics, Meters, Metrics, Outcome},
     panics,
@@ -115,6 +116,8 @@ pub struct App {
     checked: Option<health::Checked>,
     /// The handlers that its requests go through; absent where there are none.
     guard: ArcSwapOption<Guard>,
+    /// The policies of requests from outside; absent before it has a tenant.
+    access: ArcSwapOption<AccessPolicies>,
     /// True once its counts are shown: one that comes back is not counted twice.
     is_shown: AtomicBool,
 }
@@ -174,6 +177,7 @@ impl App {
             last: Last::default(),
             checked: profile.health.clone().map(health::Checked::new),
             guard: ArcSwapOption::empty(),
+            access: ArcSwapOption::empty(),
             is_shown: AtomicBool::new(false),
             callee,
             profile,
@@ -204,6 +208,11 @@ impl App {
     /// Puts handlers before the app, in place of those before.
     pub(crate) fn guard(&self, guard: Option<Guard>) {
         self.guard.store(guard.map(Arc::new));
+    }
+
+    /// Has these policies asked about requests from outside.
+    pub(crate) fn judged_by(&self, access: &Arc<AccessPolicies>) {
+        self.access.store(Some(access.clone()));
     }
 
     /// Shows its counts from now on, once.

@@ -21,14 +21,14 @@ pub struct Request<'a> {
     pub account: Option<&'a Account>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// Draws bytes that are held until the answer is there; `exhausted` over the app's `limits.hostMemory`.
     pub fn hold(&self, bytes: usize) -> Result<Option<Permit>> {
         self.account.map(|account| account.take(bytes)).transpose()
     }
 
     /// The value of a name, in any case.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&'a str> {
         let mut pairs = self.metadata.iter();
         let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())

@@ -9,7 +9,7 @@ mod sql;
 mod webhooks;
 
 pub use driver::{Delivery, Driver, Features, Outcome, Request, Sink, Webhook};
-pub use sql::{Text, statement};
+pub use sql::{Database, Rows, Sql, Text};
 pub use webhooks::{WebhookRequest, WebhookRoute};
 
 use crate::{

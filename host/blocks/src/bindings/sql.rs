@@ -1,5 +1,11 @@
 //! SQL of apps, for drivers of databases: a statement and its parameters, and rows as an array in JSON of so many bytes.
 
+mod driver;
+mod rows;
+
+pub use driver::{Database, Sql};
+pub use rows::Rows;
+
 use super::Request;
 use crate::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,16 +17,11 @@ const STATEMENT: usize = 1 << 20;
 const PARAMS: usize = 65_535;
 
 /// The statement in the metadata `sql`, and its parameters in `params`, an array of JSON.
-pub fn statement<'a, P: DeserializeOwned>(request: &Request<'a>) -> Result<(&'a str, Vec<P>)> {
-    let find = |name: &str| {
-        let mut pairs = request.metadata.iter();
-        let found = pairs.find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    };
-    let sql = find("sql").filter(|sql| !sql.is_empty());
+fn statement<'a, P: DeserializeOwned>(request: &Request<'a>) -> Result<(&'a str, Vec<P>)> {
+    let sql = request.get("sql").filter(|sql| !sql.is_empty());
     let sql =
         sql.ok_or_else(|| Error::invalid("the metadata `sql` is missing; expected a statement"))?;
-    let params = find("params").unwrap_or_default();
+    let params = request.get("params").unwrap_or_default();
     if sql.len() > STATEMENT || params.len() > STATEMENT {
         return Err(Error::invalid(format!(
             "`sql` and `params` have at most {STATEMENT} bytes each"

@@ -1,16 +1,17 @@
-//! Dapr's `accessControl`: which operations of an app others may call. It narrows grants, and the app that is called has it.
+//! Dapr's `accessControl`: which operations of an app others may call, and clients outside that it names. It narrows grants, and
+//! the app that is called has it.
 
-use super::Path;
+use super::{CLIENT_NAME, Path};
 use crate::{Call, Error, Result, error::Cut, rate::Rate};
 use arc_swap::ArcSwap;
-use http::Method;
+use http::{HeaderMap, Method, Uri};
 use std::collections::HashSet;
-use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name};
+use wythe_manifest::{Access, AccessControl, Configuration, Decision, Name, Subject};
 
 /// Bytes of a path, without its query, that policies look at: each of them does, for each call.
 const MAX_JUDGED: usize = 2_048;
 
-/// The policies of calls between the apps of a tenant.
+/// The policies of calls of the apps of a tenant.
 pub struct AccessPolicies {
     tenant: Name,
     documents: ArcSwap<Vec<Document>>,
@@ -61,8 +62,44 @@ impl AccessPolicies {
         if documents.is_empty() || caller.grants().is_none() {
             return Ok(());
         }
+        let id = Subject::App {
+            namespace: caller.tenant().clone(),
+            app: caller.app_id().clone(),
+        };
+        let documents = documents.iter().filter(|document| document.is_for(app));
+        self.judge(documents, &id, app, (method, path))
+    }
+
+    /// Refuses a request from outside in the same way, if a document for the app that is asked names clients. The name is the
+    /// one that the host wrote into the headers.
+    pub(crate) fn require_client(
+        &self,
+        headers: &HeaderMap,
+        app: &str,
+        method: &Method,
+        uri: &Uri,
+    ) -> Result<()> {
+        let documents = self.documents.load();
+        let is_about_it = |one: &&Document| one.control.names_clients() && one.is_for(app);
+        let mut documents = documents.iter().filter(is_about_it).peekable();
+        if documents.peek().is_none() {
+            return Ok(());
+        }
+        let name = headers.get(CLIENT_NAME).and_then(|name| name.to_str().ok());
+        let name = name.and_then(|name| name.parse().ok());
+        let client = name.map_or(Subject::Stranger, Subject::Client);
+        self.judge(documents, &client, app, (method, &Path::of(uri)?))
+    }
+
+    fn judge<'a>(
+        &self,
+        documents: impl Iterator<Item = &'a Document>,
+        caller: &Subject,
+        app: &str,
+        (method, path): (&Method, &Path),
+    ) -> Result<()> {
         let mut segments = None;
-        for document in documents.iter().filter(|document| document.is_for(app)) {
+        for document in documents {
             if path.only().len() > MAX_JUDGED {
                 return Err(Error::invalid(format!(
                     "a path of {} bytes; `{app}` has policies for its callers, and then it has at most {MAX_JUDGED}",
@@ -70,14 +107,15 @@ impl AccessPolicies {
                 )));
             }
             let segments = segments.get_or_insert_with(|| path.segments());
-            let identity = (caller.tenant(), caller.app_id());
-            let decision = document.control.decide(identity, method.as_str(), segments);
+            let decision = document.control.decide(caller, method.as_str(), segments);
             if decision.access == Access::Deny {
                 self.report(caller, app, (method, path), decision);
-                return Err(Error::denied(format!(
-                    "app `{}` may not make this call of `{app}`",
-                    caller.app_id()
-                )));
+                return Err(Error::denied(match caller {
+                    Subject::App { app: id, .. } => {
+                        format!("app `{id}` may not make this call of `{app}`")
+                    }
+                    _ => format!("this client may not make this request of `{app}`"),
+                }));
             }
         }
         Ok(())
@@ -85,7 +123,7 @@ impl AccessPolicies {
 
     fn report(
         &self,
-        caller: &Call,
+        caller: &Subject,
         app: &str,
         (method, path): (&Method, &Path),
         decision: Decision<'_>,
@@ -93,17 +131,38 @@ impl AccessPolicies {
         let Some(unsaid) = self.log.allows() else {
             return;
         };
-        let (tenant, caller) = (&self.tenant, caller.app_id());
+        let tenant = &self.tenant;
         let (method, path) = (Cut(method), Cut(path.only().escape_debug()).to_string());
-        // What a guest asked for is no pattern of the operator's.
+        // What a guest or a stranger asked for is no pattern of the operator's.
         let name = path.replace('*', "%2A").replace('\'', "%27");
         let operation = format!("{{ name: '{name}', httpVerb: [{method}], action: allow }}");
-        let advice = match (decision.operation, decision.has_policy) {
+        let (caller, policy) = match caller {
+            Subject::App { namespace, app } => {
+                let policy = format!("appId: {app}, namespace: {namespace}");
+                (app.to_string(), Some(policy))
+            }
+            Subject::Client(name) => {
+                let quoted = name.as_str().replace('\'', "''");
+                (
+                    name.as_str().to_owned(),
+                    Some(format!("client: '{quoted}'")),
+                )
+            }
+            Subject::Stranger => (caller.to_string(), None),
+        };
+        let advice = match (decision.operation, policy) {
             (Some(best), _) => format!("change the operation `{}` at {}", best.name, best.source),
-            (None, true) => format!("add `{operation}` to the `operations` of `{caller}`"),
-            (None, false) => format!(
-                "add `{{ appId: {caller}, namespace: {tenant}, operations: [{operation}] }}` to `policies`"
-            ),
+            (None, Some(_)) if decision.has_policy => {
+                format!("add `{operation}` to the `operations` of `{caller}`")
+            }
+            (None, Some(policy)) => {
+                format!("add `{{ {policy}, operations: [{operation}] }}` to `policies`")
+            }
+            (None, None) => {
+                "give it a certificate by an authority of `tls.clientCa`, and its name \
+                             to `policies` as `client`"
+                    .to_owned()
+            }
         };
         tracing::warn!(
             %tenant,

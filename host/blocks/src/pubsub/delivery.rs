@@ -7,12 +7,13 @@ mod settling;
 pub(super) use circles::Way;
 
 use super::{
-    Access, Configured, Consumer, Delivery, PubSub, Received, Running, SUBSCRIBE, SealScope,
-    Subscription, Verdict, allow, backlog, check_topic, event,
+    Access, Configured, Consumer, Delivery, Message, PubSub, Received, Running, SUBSCRIBE,
+    SealScope, Subscription, Verdict, allow, backlog, check_topic, event,
     routing::{Routes, Share},
+    seal,
 };
 use crate::{
-    App, Backoff, Call, Component, Error, Kind, Result, Tasks, Trace,
+    App, Backoff, Call, Component, Error, Kind, Rate, Result, Tasks, Trace,
     metrics::Deliveries,
     panics,
     resiliency::{Failure, Guarded, Nature},
@@ -51,6 +52,8 @@ struct Loop {
     counts: Arc<Deliveries>,
     attempts: Option<u32>,
     raw: bool,
+    /// Lines of the log about events of hosts with another key.
+    strangers: Rate,
 }
 
 impl PubSub {
@@ -182,6 +185,7 @@ impl PubSub {
             group,
             attempts: attempts(&subscription)?,
             raw: flag(&subscription, "rawPayload")?,
+            strangers: Rate::per_minute(1),
             component: found,
             routes,
             subscription,
@@ -263,6 +267,9 @@ impl Loop {
         let topic = &self.subscription.topic;
         let seal = &self.component.driver().seal;
         let opened = event::open(seal, self.scope(topic), &received.message, self.raw);
+        if opened.source.is_empty() {
+            self.warn_of_stranger(&received.message);
+        }
         let trace = opened.trace.unwrap_or_else(Trace::start);
         let verdict = async { Ok(self.verdict(trace, &received, opened, stop).await) };
         let verdict = panics::caught(Kind::Internal, || "the routing of an event".into(), verdict);
@@ -271,6 +278,22 @@ impl Loop {
         let has_letters = self.subscription.dead_letter_topic.is_some();
         self.counts.count(&verdict, has_letters, start.elapsed());
         self.settle(trace, &received, verdict, consumer, stop).await;
+    }
+
+    /// Says that an event of another host, or of one that lost its key, has no source and no id here.
+    fn warn_of_stranger(&self, message: &Message) {
+        if !self.raw
+            && seal::has_seal(message)
+            && let Some(suppressed) = self.strangers.allows()
+        {
+            let (component, topic) = (&self.subscription.component, &self.subscription.topic);
+            let tenant = self.app.tenant();
+            tracing::warn!(
+                app = %self.app.id(),
+                suppressed,
+                "events of `{component}/{topic}` are sealed with a key that this host does not have: they have no source and no id; where several hosts use one broker, give `{component}` of tenant `{tenant}` the same name and the same `sealKey` at each"
+            );
+        }
     }
 
     /// The handler may take all of its time; what is done with its verdict has time of its own.

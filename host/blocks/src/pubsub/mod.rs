@@ -9,19 +9,23 @@ mod event;
 pub(crate) mod fuzzing;
 mod letter;
 mod media;
+mod members;
 mod operating;
 mod routing;
 mod scopes;
 mod seal;
+mod written;
 
 pub use driver::{
     Consumer, Depth, Driver, Features, Group, Message, Receipt, Received, StoredMessage,
     SubscribeOptions,
 };
 pub use event::{Event, PublishOptions};
+pub use members::{Leave, Members};
 pub use operating::{Letter, Redriven};
 pub(crate) use routing::RuleThread;
 pub(crate) use scopes::Scopes;
+pub(crate) use written::Written;
 
 use crate::{
     Call, Component, Components, Error, Result, Slot, Tasks, Trace,
@@ -42,7 +46,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 pub use wythe_manifest::Rule;
-use wythe_manifest::{Component as Manifest, ComponentName, Metered, Name};
+use wythe_manifest::{ComponentName, Metered, Name};
 
 const PUBLISH: component::Operation = component::Operation::once(0, "publish");
 const PUBLISH_MANY: component::Operation = component::Operation::once(1, "publish-many");
@@ -95,22 +99,6 @@ impl Close for Configured {
 
     fn describe(&self) -> Option<String> {
         self.driver.describe()
-    }
-}
-
-/// The part of a component that the block reads itself.
-pub(crate) struct Written {
-    scopes: Scopes,
-    consumer: Option<String>,
-}
-
-impl Written {
-    pub fn take(component: &mut Manifest) -> Result<Self> {
-        let consumer = component.metadata.take("consumerID");
-        Ok(Written {
-            scopes: Scopes::take(component)?,
-            consumer: consumer.map(|value| value.reveal().to_owned()),
-        })
     }
 }
 
@@ -188,7 +176,13 @@ impl PubSub {
         let features = driver.features();
         require(&component, |name| features.has(name))?;
         let own = opening.data.join(opening.tenant.as_str());
-        let seal = Seal::new(key(own.join(KEY)).await?);
+        let mut seal = Seal::new(key(own.join(KEY)).await?);
+        if let Some(shared) = &written.seal_key {
+            seal = seal.sharing(**shared);
+        }
+        if let Some(before) = &written.seal_key_before {
+            seal = seal.believing(**before);
+        }
         let configured = Arc::new(Configured {
             driver,
             scopes: written.scopes,

@@ -6,7 +6,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use entrance::Entrance;
+pub use entrance::{Entrance, KnownBy};
 
 use crate::{App, Error, Process, Rate, Result, bindings::WebhookRoute, middleware::Pipeline};
 use arc_swap::ArcSwap;
@@ -73,9 +73,18 @@ impl Destination {
         self.skipped
     }
 
-    /// Says whether two host names are those of one tenant, or both of none.
-    pub fn is_one_owner(&self, one: Option<&str>, other: Option<&str>) -> bool {
-        self.table.owner(one) == self.table.owner(other)
+    /// Says whether a host name is that of this tenant, or of none where that is none.
+    pub fn is_owner(&self, host: Option<&str>, tenant: Option<&Name>) -> bool {
+        self.table.owner(host) == tenant
+    }
+
+    /// The authority that says who the clients of the tenant are.
+    pub fn clients(&self) -> KnownBy {
+        let scope = self
+            .tenant
+            .as_ref()
+            .and_then(|tenant| self.table.of(tenant));
+        scope.map(Scope::clients).unwrap_or_default()
     }
 
     /// The process of the tenant, which answers all that is for it.

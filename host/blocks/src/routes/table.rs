@@ -1,6 +1,6 @@
 //! The routes as they are at one moment, by tenant.
 
-use super::{Entrance, REFUSALS, Route, taken};
+use super::{Entrance, KnownBy, REFUSALS, Route, taken};
 use crate::{App, Process, Rate, Result, bindings::WebhookRoute, middleware::Pipeline};
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 use wythe_manifest::Name;
@@ -21,6 +21,10 @@ pub struct Scope {
 impl Scope {
     pub fn entrance(&self) -> Entrance {
         self.entrance.clone()
+    }
+
+    pub fn clients(&self) -> KnownBy {
+        self.entrance.clients()
     }
 }
 

@@ -82,6 +82,7 @@ fn named(hosts: &[&str], by_path: bool) -> Entrance {
     Entrance::Named {
         hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
         by_path,
+        clients: KnownBy::Host,
     }
 }
 
@@ -128,7 +129,7 @@ fn a_tenant_is_asked_by_its_host_names_or_by_the_path() {
 fn names_of_one_tenant_have_one_owner_and_others_have_none() {
     let routes = Routes::default();
     let place = || routes.place(None, "/");
-    assert!(place().is_one_owner(Some("a.example"), None));
+    assert!(place().is_owner(Some("a.example"), None));
     routes
         .enter(&name("a"), named(&["a.example", "www.a.example"], false))
         .unwrap();
@@ -137,16 +138,19 @@ fn names_of_one_tenant_have_one_owner_and_others_have_none() {
         .unwrap();
     assert_eq!(routes.owner("A.example."), Some(name("a")));
     assert_eq!(routes.owner("c.example"), None);
-    for (one, other, expected) in [
-        ("a.example", "WWW.a.example:8443", true),
-        ("a.example", "b.example", false),
-        ("a.example", "c.example", false),
-        ("c.example", "d.example", true),
+    let (a, b) = (name("a"), name("b"));
+    for (host, tenant, expected) in [
+        (Some("WWW.a.example:8443"), Some(&a), true),
+        (Some("a.example"), Some(&b), false),
+        (Some("a.example"), None, false),
+        (Some("c.example"), None, true),
+        (Some("c.example"), Some(&a), false),
+        (None, Some(&a), false),
+        (None, None, true),
     ] {
-        let found = place().is_one_owner(Some(one), Some(other));
-        assert_eq!(found, expected, "{one} {other}");
+        let found = place().is_owner(host, tenant);
+        assert_eq!(found, expected, "{host:?} {tenant:?}");
     }
-    assert!(!place().is_one_owner(None, Some("a.example")));
 }
 
 #[test]

@@ -24,8 +24,7 @@ use wythe_manifest::{ComponentName, Name};
 const COPY: Operation = Operation::idempotent(3, "put-many");
 /// Time for one call: a page of large values over a slow network.
 const CALL: Duration = Duration::from_secs(120);
-/// Entries, and bytes of their values, that are written at once.
-const ENTRIES: usize = 100;
+/// Bytes of values that are written at once, of a page or a part of it.
 const BYTES: usize = 4 << 20;
 /// The most by which the ends of an entry may differ in two stores: what two clocks and a call make of them.
 const APART: Duration = Duration::from_secs(60);
@@ -97,21 +96,23 @@ impl State {
 }
 
 impl Copier {
-    /// Checks that the target has no entries, before the first page. The numbers of formats that a host writes into an empty
-    /// store go away.
+    /// Checks that the target has no entries, before the first page. What a host writes into an empty store goes away: the
+    /// numbers of formats, and its own record.
     pub async fn begin(&self) -> Result<()> {
         let formats =
             [ACTORS, WORKFLOW].map(|format| format!("{RESERVED}{}||format", format.block));
-        let page = self.list(&self.to, None, 1 + formats.len() as u32).await?;
-        let is_format = |key: &str| formats.iter().any(|format| format == key);
-        if let Some((key, _)) = page.entries.iter().find(|(key, _)| !is_format(key)) {
+        let page = self.list(&self.to, None, DEFAULT_PAGE).await?;
+        let hosts = format!("{RESERVED}{}||host||", WORKFLOW.block);
+        let is_of_host =
+            |key: &str| key.starts_with(&hosts) || formats.iter().any(|one| one == key);
+        if let Some((key, _)) = page.entries.iter().find(|(key, _)| !is_of_host(key)) {
             return Err(Error::conflict(format!(
                 "state component `{}` has entries, such as `{}`; expected an empty one, so that nothing is overwritten",
                 self.to.name(),
                 Cut(key)
             )));
         }
-        for key in formats {
+        for (key, _) in page.entries {
             let caller = self.caller();
             let delete = Delete {
                 key: key.into(),
@@ -137,7 +138,7 @@ impl Copier {
                 bytes += entry.value.len().max(1);
                 is_first || bytes <= BYTES
             };
-            let count = rest.iter().take(ENTRIES).take_while(fits).count();
+            let count = rest.iter().take_while(fits).count();
             let (now, later) = rest.split_at(count);
             self.write(now).await?;
             self.check(&self.to, now, |key| self.renamed(key)).await?;

@@ -231,6 +231,11 @@ pub trait Driver: Send + Sync {
         None
     }
 
+    /// Returns whether hosts on several machines may have the same entries: so it is where there is a server.
+    fn is_shared(&self) -> bool {
+        self.describe().is_some()
+    }
+
     /// An error while the driver cannot do its work, and knows it without trying.
     async fn health(&self) -> Result<()> {
         Ok(())

@@ -106,6 +106,12 @@ impl InternalStore {
         self.component.name()
     }
 
+    /// Returns whether other hosts may use the records.
+    pub fn is_shared(&self) -> bool {
+        let component = self.component.component();
+        component.driver().driver.is_shared()
+    }
+
     /// Bytes of a value.
     pub fn max_value(&self) -> u64 {
         let component = self.component.component();

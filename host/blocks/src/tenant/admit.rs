@@ -29,6 +29,7 @@ impl Tenant {
     /// Puts before an app what the settings say, for every call from now on.
     pub(super) fn guard(&self, app: &App, settings: &Settings) {
         let access = self.invocation.access();
+        app.judged_by(access);
         let pipeline = self.middleware.before(settings, app.id());
         app.guard(pipeline.map(|pipeline| Guard::new(app.id().clone(), pipeline, access.clone())));
     }

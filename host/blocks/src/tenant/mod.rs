@@ -149,7 +149,7 @@ impl Tenant {
             resiliency,
             secrets: Secrets::default(),
             state,
-            workflow: Workflow::new(tasks.clone(), ledger.clone()),
+            workflow: Workflow::new(tasks.clone(), ledger.clone(), settings.data.clone()),
             metrics: shared.metrics.clone(),
             tasks,
             ledger,

@@ -7,6 +7,7 @@ mod bulk;
 mod directory;
 mod effects;
 mod ends;
+mod hosts;
 mod instance;
 mod listing;
 mod live;
@@ -49,11 +50,13 @@ use alive::Alive;
 use bytes::Bytes;
 use directory::{Offer, Sort};
 use ends::Ends;
+use hosts::Hosts;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use queues::Queues;
 use shares::{ROOM, half_of_room};
 use std::{
     collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -122,6 +125,7 @@ pub struct Engine {
     directory: Arc<RwLock<Directory>>,
     hot: Mutex<Hot>,
     ends: Ends,
+    hosts: Hosts,
     /// Instances of which a commit may be kept or not: whatever it asks for is taken up when they are read again.
     doubtful: Mutex<HashSet<String>>,
     has_begun: AtomicBool,
@@ -137,6 +141,7 @@ impl Engine {
         directory: Arc<RwLock<Directory>>,
         tasks: Tasks,
         (settings, ledger): (Settings, Arc<Ledger>),
+        home: PathBuf,
     ) -> Arc<Self> {
         Arc::new(Engine {
             tenant,
@@ -162,6 +167,7 @@ impl Engine {
             directory,
             hot: Mutex::default(),
             ends: Ends::default(),
+            hosts: Hosts::new(home),
             doubtful: Mutex::default(),
             has_begun: AtomicBool::new(false),
             may_run: watch::Sender::new(false),

@@ -114,7 +114,7 @@ pub fn journal(data: &[u8]) {
     let changes = entries
         .iter()
         .flat_map(|entry| row::of_entry(1, entry, &state));
-    changes.for_each(|change| drop(commit::change("a", &change)));
+    changes.for_each(|change| drop(commit::change("a", &change, None)));
     state.left();
     state.now();
 }

@@ -24,7 +24,7 @@ use crate::{App, Error, Result, Tasks, quota::Ledger, state::State, time::now};
 use bytes::Bytes;
 use engine::Directory;
 use parking_lot::{Mutex, RwLock};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 use wythe_manifest::Name;
 
 /// The limits of sizes.
@@ -109,6 +109,8 @@ pub enum Failure {
 pub struct Workflow {
     tasks: Tasks,
     ledger: Arc<Ledger>,
+    /// The directory of the tenants' data.
+    data: PathBuf,
     tenants: Mutex<HashMap<Name, Tenant>>,
 }
 
@@ -120,11 +122,12 @@ struct Tenant {
 }
 
 impl Workflow {
-    /// The tenant's instances and their journals are held of `ledger`.
-    pub fn new(tasks: Tasks, ledger: Arc<Ledger>) -> Self {
+    /// The tenant's instances and their journals are held of `ledger`; below `data` each tenant has a directory.
+    pub fn new(tasks: Tasks, ledger: Arc<Ledger>, data: PathBuf) -> Self {
         Workflow {
             tasks,
             ledger,
+            data,
             tenants: Mutex::default(),
         }
     }
@@ -168,6 +171,7 @@ impl Workflow {
                     directory,
                     self.tasks.clone(),
                     (settings, self.ledger.clone()),
+                    self.data.join(tenant.as_str()),
                 )
             };
             known.engine.get_or_insert_with(make).clone()

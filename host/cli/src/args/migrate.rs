@@ -3,8 +3,6 @@
 use super::Project;
 
 /// Copy the entries of a state component into another and compare both: `wythe migrate statestore newstore`
-///
-/// No host may run meanwhile. A copy that was interrupted goes on where it was by the same command.
 #[derive(clap::Args)]
 pub struct Migrate {
     /// The state component that has the entries

@@ -6,7 +6,7 @@ use crate::{
     args::{Common, Format, Migrate},
     boot::{Booted, Plan},
     project::Opened,
-    report::{self, Outcome, Problem},
+    report::{self, Failure, Outcome, Problem},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -76,17 +76,21 @@ async fn run(
         }
         None => {
             copier.begin().await?;
+            // From now on the target may have entries that are this copy's.
+            new.write(file)?;
             new
         }
     };
     let line = Line::start(common, "copied");
     copy(&copier, &mut record, file, &line).await?;
     line.end();
-    compare(common, &copier, record.entries).await?;
-    fs::remove_file(file).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(failed(file, &error)),
-    })?;
+    let compared = compare(common, &copier, record.entries).await;
+    let differs = |failure: &Failure| failure.0.iter().any(|one| one.kind == "conflict");
+    if compared.as_ref().err().is_none_or(differs) {
+        // It is over: a copy that is not the same begins anew.
+        fs::remove_file(file).map_err(|error| failed(file, &error))?;
+    }
+    compared?;
     Ok((record, began.elapsed()))
 }
 

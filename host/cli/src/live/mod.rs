@@ -18,7 +18,7 @@ use crate::{
 };
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
-use wythe_blocks::{self as blocks, Registry, Tenant};
+use wythe_blocks::{self as blocks, Entrance, Registry, Tenant};
 use wythe_manifest::{Component, ComponentName, Name, Same, Subscription};
 
 /// A project that runs.
@@ -152,7 +152,7 @@ impl Live {
     }
 
     fn enter(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
-        let entrance = boot::entrance(plan.terms.as_deref());
+        let entrance = Entrance::of(plan.terms.as_deref());
         if self.ground.host.routes().entrance(self.tenant.name()) == entrance {
             return Ok(());
         }

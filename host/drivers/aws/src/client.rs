@@ -1,10 +1,9 @@
 //! The client of a service: requests that are signed as they go out, and answers in the three forms that services have.
 
 use crate::{
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::Target,
     sign::{self, Canonical, Scope, Stamp},
-    xml::Element,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header, uri::PathAndQuery};
@@ -16,7 +15,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use wythe_blocks::{Clients, Error, Result, Site};
-use wythe_client::{Answer, Ask, Connector, Server};
+use wythe_client::{Answer, Ask, Connector, Effect, Element, Server};
 
 /// Requests of a client at once, each with a connection of its own.
 const AT_ONCE: usize = 64;
@@ -196,7 +195,7 @@ impl Client {
         add("x-amz-date", &stamp.time);
         add("x-amz-content-sha256", &payload);
         if let Some(token) = &credentials.token {
-            add("x-amz-security-token", token.reveal());
+            add("x-amz-security-token", token.0.reveal());
         }
         let canonical = Canonical {
             method: call.method.as_str(),

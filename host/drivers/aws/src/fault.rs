@@ -1,20 +1,11 @@
 //! The one place where what a service answers, and what happens on the way to it, become errors of the host.
 
 use std::time::Duration;
-use wythe_blocks::{Error, Kind};
-use wythe_client::{Failed, Fault as Way};
+use wythe_blocks::Error;
+use wythe_client::{Effect, Failed};
 
 /// Pause that is asked for where a service is asked too often.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The nature of a request that may fail on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It changes nothing, or may be done twice.
-    Read,
-    /// It may have happened though nobody heard of it.
-    Write,
-}
 
 /// A request that did not do what it should.
 pub(crate) enum Fault {
@@ -52,7 +43,9 @@ impl Fault {
     /// The error for the app; `about` is what was asked, in its words.
     pub fn error(self, effect: Effect, about: &str) -> Error {
         match self {
-            Fault::Way(failed) => of_way(failed, effect, about),
+            Fault::Way(failed) => {
+                failed.error(effect, about, "`endpoint`, `region` and the network")
+            }
             Fault::Refused { status, code, text } => {
                 let error = refused(status, &code, effect, about);
                 error.with_source(format!("{status} {code}: {text}"))
@@ -70,39 +63,6 @@ impl Fault {
 
     pub fn of_write(self, about: &str) -> Error {
         self.error(Effect::Write, about)
-    }
-}
-
-fn of_way(failed: Failed, effect: Effect, about: &str) -> Error {
-    let (fault, was_sent) = match failed {
-        Failed::Fault { fault, was_sent } => (fault, was_sent),
-        Failed::Large => {
-            return Error::invalid(format!(
-                "the answer about {about} has more bytes than it may"
-            ));
-        }
-        Failed::Room(error) => return error,
-    };
-    let error = match (was_sent, effect, &fault) {
-        (false, _, Way::Late) => Error::unavailable(
-            "no request could be sent within `timeout`: all of the component's connections are in use",
-        ),
-        (false, ..) => Error::unavailable(
-            "the service cannot be reached: check `endpoint`, `region` and the network",
-        ),
-        (true, Effect::Read, Way::Late) => {
-            Error::unavailable("the service did not answer within `timeout`")
-        }
-        (true, Effect::Read, _) => Error::unavailable("the service broke off its answer"),
-        (true, Effect::Write, _) => Error::unknown_outcome(format!(
-            "the service was asked and gave no whole answer: whether {about} was written is not known"
-        )),
-    };
-    match fault {
-        Way::Connect(cause) => error.with_source(cause),
-        Way::Unsent(cause) | Way::Broken(cause) => error.with_source(cause),
-        Way::Excess(what) => error.with_source(format!("the service sent {what}")),
-        Way::Late => error.with_source("the time of the request is over"),
     }
 }
 
@@ -188,16 +148,7 @@ fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
 }
 
 fn by_status(status: u16, code: &str, effect: Effect, about: &str) -> Error {
-    let kind = match (status, effect) {
-        (401 | 403, _) => Kind::Denied,
-        (404, _) => Kind::NotFound,
-        (409, _) => Kind::Conflict,
-        (429, _) => Kind::Exhausted,
-        (503, _) | (500.., Effect::Read) => Kind::Unavailable,
-        (500.., Effect::Write) => Kind::UnknownOutcome,
-        (400..500, _) => Kind::Invalid,
-        _ => Kind::Internal,
-    };
+    let kind = effect.kind(status);
     let why = match code.is_empty() {
         true => String::new(),
         false => format!(", {code}"),
@@ -211,6 +162,8 @@ fn by_status(status: u16, code: &str, effect: Effect, about: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wythe_blocks::Kind;
+    use wythe_client::Fault as Way;
 
     fn kind(status: u16, code: &str, effect: Effect) -> Kind {
         let fault = Fault::Refused {
@@ -265,5 +218,8 @@ mod tests {
         assert_eq!(error(false, Effect::Write), Kind::Unavailable);
         assert_eq!(error(true, Effect::Read), Kind::Unavailable);
         assert_eq!(error(true, Effect::Write), Kind::UnknownOutcome);
+        let large = |effect| Fault::Way(Failed::Large).error(effect, "`a`").kind();
+        assert_eq!(large(Effect::Read), Kind::Invalid);
+        assert_eq!(large(Effect::Write), Kind::UnknownOutcome);
     }
 }

@@ -9,7 +9,6 @@ mod secrets;
 mod settings;
 mod sign;
 mod state;
-mod xml;
 
 use client::Shared;
 use wythe_blocks::Registry;

@@ -8,7 +8,7 @@ pub(crate) mod settings;
 
 use crate::{
     client::{Client, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
 };
 use async_trait::async_trait;
 use entities::Entities;
@@ -17,11 +17,13 @@ use member::Member;
 use message::{LARGEST, Sent};
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
+use tokio::task::JoinSet;
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
     random,
 };
+use wythe_client::Effect;
 
 use settings::Parsed;
 
@@ -221,9 +223,12 @@ impl Driver for PubSub {
     async fn close(&self) -> Result<()> {
         self.session.close();
         let hubs = std::mem::take(&mut *self.hubs.lock());
-        for hub in hubs.into_values() {
-            hub.end().await;
-        }
+        // Each waits for its answer under way, all at once.
+        let mut ends: JoinSet<()> = hubs
+            .into_values()
+            .map(|hub| async move { hub.end().await })
+            .collect();
+        while ends.join_next().await.is_some() {}
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     client::{Client, Operation},
-    fault::{Effect, Fault},
+    fault::Fault,
 };
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
+use wythe_client::Effect;
 
 pub(crate) const SQS: &str = "sqs";
 /// Entries of a batch.

@@ -3,13 +3,88 @@
 pub(crate) mod manager;
 pub(crate) mod parameters;
 
-use crate::fault::Fault;
-use serde_json::Value;
-use wythe_blocks::{Error, Result};
+use crate::{
+    client::{Operation, Session, Shared, shared},
+    fault::Fault,
+    settings::Target,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wythe_blocks::{Error, Result, Site};
+use wythe_client::Effect;
 
 /// Names of one store, and pages of them.
 const NAMES: usize = 100_000;
 const PAGES: usize = 10_000;
+
+/// A service of secrets, and how it is asked.
+struct Api {
+    /// The service's part in signatures, and the name before those of its operations.
+    service: &'static str,
+    prefix: &'static str,
+    /// The operation that lists names.
+    list: &'static str,
+    /// The service's name for people.
+    shown: &'static str,
+}
+
+/// A store of secrets as one component has it.
+struct Store {
+    session: Session,
+    api: &'static Api,
+}
+
+impl Store {
+    /// The store of a target, once it has answered.
+    async fn open(
+        api: &'static Api,
+        clients: &Shared,
+        target: &Target,
+        site: &Site,
+    ) -> Result<Self> {
+        let client = shared(clients, target, site);
+        let session = Session::new(client.clone(), api.shown.to_owned());
+        let store = Store { session, api };
+        store.health().await.map_err(|error| client.named(error))?;
+        Ok(store)
+    }
+
+    async fn ask(&self, name: &str, body: &Value) -> Result<Result<Value, Fault>> {
+        let operation = Operation {
+            service: self.api.service,
+            prefix: self.api.prefix,
+            version: "1.1",
+            name,
+            effect: Effect::Read,
+            extra: Duration::ZERO,
+        };
+        Ok(self.session.client()?.json(operation, body).await)
+    }
+
+    /// All names, which `listed` reads from each page that `body` asks for.
+    async fn names(
+        &self,
+        body: &Value,
+        listed: impl Fn(&Value) -> Option<Vec<String>>,
+    ) -> Result<Vec<String>> {
+        let mut names = Names::default();
+        loop {
+            let page = self.ask(self.api.list, &names.body(body.clone())).await?;
+            let page = page.map_err(|fault| fault.of_read("the names of the secrets"))?;
+            if !names.add(&page, listed(&page))? {
+                return Ok(names.whole());
+            }
+        }
+    }
+
+    /// Asks for one name. A key that may not is good enough: it may read a secret.
+    async fn health(&self) -> Result<()> {
+        match self.ask(self.api.list, &json!({ "MaxResults": 1 })).await? {
+            Err(fault) if !fault.is_about_rights() => Err(fault.of_read("the store")),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The names of a store, which come in pages.
 #[derive(Default)]
@@ -56,7 +131,6 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn pages_come_to_their_end() {

@@ -1,13 +1,11 @@
 //! The settings that all types have in common: where a service is, and by which keys requests to it are signed.
 
-use std::{
-    hash::{Hash, Hasher},
-    net::IpAddr,
-    time::Duration,
-};
+use std::time::Duration;
 use url::{Host, Url};
 use wythe_blocks::{Error, Result, Wrong};
+use wythe_client::{is_exposed, parse_address};
 use wythe_manifest::{Duration as Time, Secret};
+use wythe_net::Hidden;
 
 /// Time of a request, by default.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -66,33 +64,12 @@ macro_rules! config {
 pub(crate) use config;
 
 /// The keys by which requests are signed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Credentials {
     /// The id of the key, which is no secret.
     pub key: String,
-    pub secret: Secret,
-    pub token: Option<Secret>,
-}
-
-impl Credentials {
-    fn parts(&self) -> [Option<&str>; 3] {
-        let token = self.token.as_ref().map(Secret::reveal);
-        [Some(&self.key), Some(self.secret.reveal()), token]
-    }
-}
-
-impl PartialEq for Credentials {
-    fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
-    }
-}
-
-impl Eq for Credentials {}
-
-impl Hash for Credentials {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
-    }
+    pub secret: Hidden,
+    pub token: Option<Hidden>,
 }
 
 /// A service, and how it is asked: equal ones share their connections.
@@ -133,10 +110,11 @@ impl Target {
             region,
             credentials: Credentials {
                 key: key("accessKey", written.access_key)?.reveal().to_owned(),
-                secret: key("secretKey", written.secret_key)?,
+                secret: Hidden(key("secretKey", written.secret_key)?),
                 token: written
                     .session_token
-                    .filter(|token| !token.reveal().is_empty()),
+                    .filter(|token| !token.reveal().is_empty())
+                    .map(Hidden),
             },
             timeout,
         })
@@ -157,13 +135,7 @@ impl Target {
 
     /// Warns of data that others may read on their way.
     pub fn warnings(&self) -> Vec<Wrong> {
-        let is_here = match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-            Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-            None => false,
-        };
-        match self.url.scheme() == "http" && !is_here {
+        match is_exposed(&self.url) {
             false => Vec::new(),
             true => vec![wrong(
                 "endpoint",
@@ -221,18 +193,8 @@ fn url(written: Option<&str>, region: &str, service: Service) -> Result<Url, Wro
             "expected an address such as `https://localhost:4566`, without a user, a path and a query",
         )
     };
-    let url: Url = text.parse().map_err(|_| odd())?;
-    let is_plain = ["http", "https"].contains(&url.scheme())
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    match is_plain {
-        true => Ok(url),
-        false => Err(odd()),
-    }
+    let url = parse_address(&text).filter(|url| url.path() == "/");
+    url.ok_or_else(odd)
 }
 
 /// A setting that does not fit.
@@ -293,6 +255,12 @@ mod tests {
             (
                 "a",
                 Some("http://b/path"),
+                Some("id"),
+                "endpoint: expected an address",
+            ),
+            (
+                "a",
+                Some("http://a{b"),
                 Some("id"),
                 "endpoint: expected an address",
             ),

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::time::SystemTime;
 use wythe_blocks::text::hex;
+use wythe_client::encode;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The hash of a body that is not known when the signature is made.
@@ -98,7 +99,7 @@ impl Canonical<'_> {
             ("X-Amz-SignedHeaders".to_owned(), names.clone()),
         ];
         if let Some(token) = &credentials.token {
-            let token = token.reveal().to_owned();
+            let token = token.0.reveal().to_owned();
             pairs.push(("X-Amz-Security-Token".to_owned(), token));
         }
         pairs.extend_from_slice(self.query);
@@ -134,7 +135,7 @@ impl Canonical<'_> {
             scope.text(stamp),
             hash(request.as_bytes())
         );
-        let secret = format!("AWS4{}", credentials.secret.reveal());
+        let secret = format!("AWS4{}", credentials.secret.0.reveal());
         let parts = [&stamp.day, scope.region, scope.service, "aws4_request"];
         let key = parts
             .iter()
@@ -168,33 +169,20 @@ pub(crate) fn query(pairs: &[(String, String)]) -> String {
     pairs.join("&")
 }
 
-/// A text in percent encoding, but for letters, digits, `-._~` and the characters of `plain`.
-pub(crate) fn encode(text: &str, plain: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        let c = char::from(byte);
-        match c.is_ascii_alphanumeric() || "-._~".contains(c) || plain.contains(c) {
-            true => encoded.push(c),
-            false => {
-                encoded.push('%');
-                encoded.push_str(&hex([byte]).to_ascii_uppercase());
-            }
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
     use wythe_manifest::Secret;
+    use wythe_net::Hidden;
 
     /// The keys, the time and the requests of the examples that the service's documentation publishes.
     fn credentials() -> Credentials {
         Credentials {
             key: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret: Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
+            secret: Hidden(Secret::new(
+                "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+            )),
             token: None,
         }
     }
@@ -282,11 +270,5 @@ mod tests {
             "X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
         assert!(text.ends_with(expected), "{text}");
         assert!(text.contains("X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1"));
-    }
-
-    #[test]
-    fn a_text_is_encoded_but_for_plain_characters() {
-        assert_eq!(encode("a b/c~\u{e9}+", ""), "a%20b%2Fc~%C3%A9%2B");
-        assert_eq!(encode("a b/c", "/"), "a%20b/c");
     }
 }

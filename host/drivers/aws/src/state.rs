@@ -6,7 +6,7 @@ mod plan;
 
 use crate::{
     client::{Operation as Asked, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config, wrong},
 };
 use async_trait::async_trait;
@@ -20,6 +20,7 @@ use wythe_blocks::{
     state::{Delete, Driver, Entry, Etag, Features, Operation, Put},
     time::now,
 };
+use wythe_client::Effect;
 
 const SERVICE: Service = Service::named("dynamodb");
 /// Bytes of a value: an item has 400 KB with its key and names.

@@ -1,8 +1,8 @@
 //! The client of a cluster: requests with the login's token, to one server after the other where one does not answer.
 
 use crate::{
-    fault::{Effect, Fault},
-    settings::{Target, wrong},
+    fault::Fault,
+    settings::Target,
     wire::{Authenticated, Refusal, Status},
 };
 use bytes::Bytes;
@@ -22,7 +22,8 @@ use std::sync::{
 use tokio::time::Instant;
 use url::Url;
 use wythe_blocks::{Clients, Error, Result, time::Clock as _};
-use wythe_client::{Answer, Ask, Connector, Failed, Flow, Server, Trust};
+use wythe_client::{Answer, Ask, Connector, Effect, Failed, Flow, Server, Trust};
+use wythe_net::wrong;
 
 /// Requests of a client to one server at once, each with a connection of its own.
 const AT_ONCE: usize = 64;

@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 use wythe_blocks::{Error, Kind};
-use wythe_client::{Failed, Fault as Way};
+use wythe_client::{Effect, Failed, Fault as Way};
 
 /// Pause that is asked for where a server is asked too often.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The nature of a request that may fail on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It changes nothing, or may be done twice.
-    Read,
-    /// It may have happened though nobody heard of it.
-    Write,
-}
 
 /// A request that did not do what it should.
 pub(crate) enum Fault {

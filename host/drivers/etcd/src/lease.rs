@@ -1,11 +1,12 @@
 //! Leases, by whose end the server removes what nobody asks for any more. When an entry is over is in the entry itself;
 //! entries that end at about the same time share a lease, so that there are few.
 
-use crate::{fault::Effect, space::Space, wire::Granted};
+use crate::{space::Space, wire::Granted};
 use parking_lot::Mutex;
 use serde_json::json;
 use std::{collections::HashMap, time::Duration};
 use wythe_blocks::{Result, time::now};
+use wythe_client::Effect;
 
 /// Seconds between the ends of two leases, at least.
 const STEP: u64 = 16;

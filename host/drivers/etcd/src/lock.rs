@@ -40,7 +40,7 @@ struct Record {
     token: Option<u64>,
 }
 
-/// What becomes of a lock, and the answer.
+/// The next state of a lock, and the answer.
 enum Decided<T> {
     Nothing(T),
     Release(T),

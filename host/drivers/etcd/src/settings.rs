@@ -1,14 +1,12 @@
 //! The settings: Dapr's names, and a login and bounds beside them.
 
 use serde::Deserialize;
-use std::{
-    hash::{Hash, Hasher},
-    net::IpAddr,
-    time::Duration,
-};
-use url::{Host, Url};
-use wythe_blocks::{Error, Result, Wrong};
+use std::time::Duration;
+use url::Url;
+use wythe_blocks::{Result, Wrong};
+use wythe_client::{is_exposed, parse_address};
 use wythe_manifest::{Duration as Time, Secret};
+use wythe_net::{Hidden, wrong};
 
 /// Time of a request, by default.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,24 +44,6 @@ pub(crate) struct Config {
     password: Option<Secret>,
     /// Time of a request; default 5s.
     timeout: Option<Time>,
-}
-
-/// A secret that can be compared.
-#[derive(Clone)]
-pub(crate) struct Hidden(pub Secret);
-
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.reveal() == other.0.reveal()
-    }
-}
-
-impl Eq for Hidden {}
-
-impl Hash for Hidden {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.reveal().hash(state);
-    }
 }
 
 /// A cluster, and how it is asked: equal ones share their connections.
@@ -234,17 +214,8 @@ fn server(written: &str, is_secure: Option<bool>) -> Result<Url, Wrong> {
         true => written.to_owned(),
         false => format!("{scheme}://{written}"),
     };
-    let mut url: Url = whole.parse().map_err(|_| odd())?;
-    let is_plain = ["http", "https"].contains(&url.scheme())
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if !is_plain {
-        return Err(odd());
-    }
+    let plain = parse_address(&whole).filter(|url| url.path() == "/");
+    let mut url = plain.ok_or_else(odd)?;
     match (is_secure, url.scheme()) {
         (Some(true), "http") => {
             return Err(wrong(
@@ -268,26 +239,14 @@ fn server(written: &str, is_secure: Option<bool>) -> Result<Url, Wrong> {
 
 /// Warns of a password and of values that others may read on their way.
 pub(crate) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
-    let is_here = |url: &Url| match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    };
     let target = &parsed.target;
-    let is_open = |url: &Url| url.scheme() == "http" && !is_here(url);
-    match target.login.is_some() && target.servers.iter().any(is_open) {
+    match target.login.is_some() && target.servers.iter().any(is_exposed) {
         false => Vec::new(),
         true => vec![wrong(
             "endpoints",
             "the password goes to another machine without TLS: who is on its way reads it; write `tlsEnable: true`",
         )],
     }
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(setting: &'static str, why: &str) -> Wrong {
-    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Client, Session},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::Bounds,
     wire::{KeyValue, Ranged, Transacted, octets},
 };
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use wythe_blocks::{Error, Result, random};
+use wythe_client::Effect;
 
 /// Keys of one question.
 const KEYS: usize = 64;
@@ -63,25 +64,25 @@ pub(crate) enum Committed {
     Leaseless,
 }
 
-/// A place in the order of keys.
+/// A position in the order of keys.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     start: Vec<u8>,
     end: Vec<u8>,
     /// Rows that one question may have: less where they were large.
-    most: usize,
+    limit: usize,
 }
 
-impl Place {
-    /// The place after an answer; none where that was the last one, or leads nowhere.
-    fn after(&self, found: &Ranged) -> Option<Place> {
+impl Position {
+    /// The position after an answer; none where that was the last one, or leads nowhere.
+    fn after(&self, found: &Ranged) -> Option<Position> {
         let last = found.kvs.last().filter(|_| found.more)?;
         let mut start = last.key.0.clone();
         start.push(0);
-        (start > self.start).then(|| Place {
+        (start > self.start).then(|| Position {
             start,
             end: self.end.clone(),
-            most: self.most,
+            limit: self.limit,
         })
     }
 }
@@ -142,8 +143,8 @@ impl Space {
 
     /// The rows of the first of some keys, as many as one answer has room for, at least one.
     pub async fn rows(&self, keys: &[&str], about: &str) -> Result<Vec<Row>> {
-        let most = KEYS.min(self.bounds.operations as usize);
-        let mut count = keys.len().min(most);
+        let limit = KEYS.min(self.bounds.operations as usize);
+        let mut count = keys.len().min(limit);
         loop {
             match self.ask_rows(&keys[..count]).await? {
                 Err(fault) if fault.is_large() && count > 1 => count = (count / 4).max(1),
@@ -171,39 +172,39 @@ impl Space {
         json!({ "request_range": { "key": self.key(key) } })
     }
 
-    /// The place of the first key that starts with a prefix and comes after another one.
-    pub fn place(&self, prefix: &str, after: Option<&str>) -> Place {
+    /// The position of the first key that starts with a prefix and comes after another one.
+    pub fn position(&self, prefix: &str, after: Option<&str>) -> Position {
         let whole = format!("{}{prefix}", self.root).into_bytes();
         let after = after.map(|key| format!("{}{key}\0", self.root).into_bytes());
-        Place {
+        Position {
             end: end(&whole),
             start: after.unwrap_or_default().max(whole),
-            most: ROWS,
+            limit: ROWS,
         }
     }
 
-    /// Rows from a place on, in order; the place of those that follow, if there are more.
+    /// Rows from a position on, in order; the position of those that follow, if there are more.
     pub async fn page(
         &self,
-        mut place: Place,
+        mut position: Position,
         limit: usize,
-    ) -> Result<(Vec<(String, Row)>, Option<Place>)> {
+    ) -> Result<(Vec<(String, Row)>, Option<Position>)> {
         loop {
-            let count = limit.clamp(1, place.most);
+            let count = limit.clamp(1, position.limit);
             let body = json!({
-                "key": octets(&place.start), "range_end": octets(&place.end),
+                "key": octets(&position.start), "range_end": octets(&position.end),
                 "limit": count.to_string(),
             });
             let client = self.session.client()?;
             let found: Result<Ranged, _> = client.ask(Effect::Read, "/v3/kv/range", &body).await;
             let found = match found {
                 Err(fault) if fault.is_large() && count > 1 => {
-                    place.most = (count / 4).max(1);
+                    position.limit = (count / 4).max(1);
                     continue;
                 }
                 found => found.map_err(|fault| fault.error(Effect::Read, "the list"))?,
             };
-            let next = place.after(&found);
+            let next = position.after(&found);
             let rows = found.kvs.into_iter().take(count);
             let rows = rows.filter_map(|mut row| {
                 let key = self.own(std::mem::take(&mut row.key.0))?;
@@ -214,17 +215,17 @@ impl Space {
     }
 
     /// All rows of one moment; none where there are more than so many, or more bytes than an answer may have.
-    pub async fn all(&self, most: usize, about: &str) -> Result<Option<Vec<(String, Row)>>> {
+    pub async fn all(&self, limit: usize, about: &str) -> Result<Option<Vec<(String, Row)>>> {
         let body = json!({
             "key": octets(&self.root), "range_end": octets(end(self.root.as_bytes())),
-            "limit": most.to_string(),
+            "limit": limit.to_string(),
         });
         let client = self.session.client()?;
         let found: Result<Ranged, _> = client.ask(Effect::Read, "/v3/kv/range", &body).await;
         match found {
             Err(fault) if fault.is_large() => Ok(None),
             Err(fault) => Err(fault.error(Effect::Read, about)),
-            Ok(found) if found.more || found.kvs.len() > most => Ok(None),
+            Ok(found) if found.more || found.kvs.len() > limit => Ok(None),
             Ok(found) => {
                 let rows = found.kvs.into_iter().filter_map(|mut row| {
                     let key = self.own(std::mem::take(&mut row.key.0))?;
@@ -351,8 +352,8 @@ impl Space {
 
 /// Waits a moment that grows with the tries, so that many that write one key come apart.
 pub(crate) async fn apart(turn: u32) {
-    let most = 500 * u64::from(turn.min(40) + 1);
-    tokio::time::sleep(Duration::from_micros(random::next() % most)).await;
+    let max_pause = 500 * u64::from(turn.min(40) + 1);
+    tokio::time::sleep(Duration::from_micros(random::next() % max_pause)).await;
 }
 
 /// The error after so many tries.

@@ -258,8 +258,8 @@ impl Driver for State {
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {
         let (mut page, mut bytes, limit) = (Page::default(), 0, limit as usize);
-        let mut place = Some(self.space.place(prefix, cursor));
-        while let Some(from) = place {
+        let mut position = Some(self.space.position(prefix, cursor));
+        while let Some(from) = position {
             // One more tells whether there is another page.
             let wanted = limit - page.entries.len() + 1;
             let (rows, next) = self.space.page(from, wanted).await?;
@@ -277,7 +277,7 @@ impl Driver for State {
                 bytes += record.data.len() + key.len();
                 page.entries.push((key, entry(revision, record)));
             }
-            place = next;
+            position = next;
         }
         Ok(page)
     }

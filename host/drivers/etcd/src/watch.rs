@@ -1,14 +1,11 @@
 //! A watch of all rows of a component: the server says when one changes, by a connection for that alone.
 
-use crate::{
-    fault::{Effect, Fault},
-    space::Space,
-};
+use crate::{fault::Fault, space::Space};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 use wythe_blocks::{Error, Result};
-use wythe_client::{Failed, Flow};
+use wythe_client::{Effect, Failed, Flow};
 
 /// Bytes of the first line, by which the server says that it watches.
 const LINE: usize = 64 << 10;

@@ -5,6 +5,8 @@ mod asked;
 mod bindings;
 mod call;
 mod fetch;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod middleware;
 mod target;
 #[cfg(test)]

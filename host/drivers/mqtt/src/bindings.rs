@@ -29,7 +29,7 @@ const SEAT: u64 = 0;
 pub(super) async fn open(settings: Settings, site: Site) -> Result<Arc<dyn Driver>> {
     let publisher = Publisher::open(settings.parsed.target.clone()).await?;
     let id = settings.id.clone();
-    let id = id.unwrap_or_else(|| format!("wythe-{}-{}", site.tenant, site.component));
+    let id = id.unwrap_or_else(|| format!("wythe.{}.{}", site.tenant, site.component));
     Ok(Arc::new(Binding {
         publisher,
         id,

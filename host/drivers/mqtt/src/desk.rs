@@ -12,8 +12,8 @@ use tokio::{
 use wythe_blocks::{Error, Result, time::Clock as _};
 
 /// Messages of a session, and bytes of them: beyond either the host reads no more until some are acknowledged.
-const HELD: usize = 1_000;
-const BYTES: usize = 64 << 20;
+pub(crate) const HELD: usize = 1_000;
+pub(crate) const BYTES: usize = 64 << 20;
 
 /// Bytes of a receipt: the desk, the message, and the delivery.
 const RECEIPT: usize = 24;

@@ -83,12 +83,7 @@ async fn open(target: &Target, id: &str, is_clean: bool) -> Result<Link> {
     let stream = reach("url", &target.host, target.port).await?;
     let stream: Box<dyn Stream> = match &target.tls {
         None => Box::new(stream),
-        Some(tls) => Box::new(tls.connect(&target.host, stream).await.map_err(|error| {
-            Error::unavailable(
-                "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
-            )
-            .with_source(error)
-        })?),
+        Some(tls) => Box::new(tls.connect(&target.host, stream).await?),
     };
     let mut link = Link {
         stream,

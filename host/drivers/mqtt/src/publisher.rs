@@ -104,40 +104,57 @@ async fn run(target: Target, id: String, first: Link, mut orders: mpsc::Receiver
     let mut link = Ok(first);
     loop {
         let error = match link {
-            Ok(link) => match serve(link, &mut orders).await {
-                Some(error) => {
-                    pause.reset();
-                    error
+            Ok(link) => {
+                let begun = Instant::now();
+                let ended = serve(link, &mut orders, target.timeout).await;
+                pause.lasted(begun.elapsed());
+                match ended {
+                    Some(error) => error,
+                    None => return,
                 }
-                None => return,
-            },
+            }
             Err(error) => error,
         };
         tracing::debug!("publish: {}", error.chain());
-        let waiting = sleep(pause.fail_apart());
-        tokio::pin!(waiting);
-        loop {
+        let again = async {
+            sleep(pause.fail_apart()).await;
+            Link::open(&target, &id, true).await
+        };
+        tokio::pin!(again);
+        link = loop {
             tokio::select! {
-                () = &mut waiting => break,
+                again = &mut again => break again,
                 order = orders.recv() => match order {
                     // Nothing of it was sent.
                     Some(order) => drop(order.answer.send(Err(error.duplicate()))),
                     None => return,
                 },
             }
-        }
-        link = Link::open(&target, &id, true).await;
+        };
     }
+}
+
+/// A message that was sent.
+struct Sent {
+    topic: String,
+    answer: Answer,
+    at: Instant,
 }
 
 /// Messages that the server has not acknowledged yet, by their numbers.
 #[derive(Default)]
 struct Pending {
-    by_number: HashMap<u16, (String, Answer)>,
+    by_number: HashMap<u16, Sent>,
     last: u16,
 }
 
 impl Pending {
+    /// Returns whether a message has had no answer for longer than that: its number is in use for as long as the connection.
+    fn is_late(&self, limit: Duration) -> bool {
+        let mut sent = self.by_number.values();
+        sent.any(|sent| sent.at.elapsed() > limit)
+    }
+
     fn number(&mut self) -> u16 {
         loop {
             self.last = self.last.checked_add(1).unwrap_or(1);
@@ -150,15 +167,19 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        for (_, (topic, answer)) in self.by_number.drain() {
+        for (_, sent) in self.by_number.drain() {
             // Whoever asked may be gone.
-            let _ = answer.send(Err(fault::unknown(&topic)));
+            let _ = sent.answer.send(Err(fault::unknown(&sent.topic)));
         }
     }
 }
 
 /// Publishes until the connection breaks; nothing when the component is gone.
-async fn serve(mut link: Link, orders: &mut mpsc::Receiver<Order>) -> Option<Error> {
+async fn serve(
+    mut link: Link,
+    orders: &mut mpsc::Receiver<Order>,
+    limit: Duration,
+) -> Option<Error> {
     let mut pending = Pending::default();
     let (mut tick, mut heard) = (interval(ALIVE / 2), Instant::now());
     loop {
@@ -175,8 +196,8 @@ async fn serve(mut link: Link, orders: &mut mpsc::Receiver<Order>) -> Option<Err
             packet = link.next() => match packet {
                 Ok(Packet::PubAck(ack)) => {
                     heard = Instant::now();
-                    if let Some((_, answer)) = pending.by_number.remove(&ack.pkid) {
-                        let _ = answer.send(Ok(()));
+                    if let Some(sent) = pending.by_number.remove(&ack.pkid) {
+                        let _ = sent.answer.send(Ok(()));
                     }
                 }
                 Ok(_) => heard = Instant::now(),
@@ -185,6 +206,9 @@ async fn serve(mut link: Link, orders: &mut mpsc::Receiver<Order>) -> Option<Err
             _ = tick.tick() => {
                 if heard.elapsed() > 2 * ALIVE {
                     return Some(Error::unavailable("the server gives no sign of life"));
+                }
+                if pending.is_late(limit.max(2 * ALIVE)) {
+                    return Some(Error::unavailable("the server does not acknowledge a message"));
                 }
                 if let Err(error) = link.send(&Packet::PingReq).await {
                     return Some(error);
@@ -216,7 +240,11 @@ async fn begin(link: &mut Link, pending: &mut Pending, order: Order) -> Result<(
         return sent;
     }
     publish.pkid = pending.number();
-    let known = (publish.topic.clone(), answer);
-    pending.by_number.insert(publish.pkid, known);
+    let sent = Sent {
+        topic: publish.topic.clone(),
+        answer,
+        at: Instant::now(),
+    };
+    pending.by_number.insert(publish.pkid, sent);
     link.send(&Packet::Publish(publish)).await
 }

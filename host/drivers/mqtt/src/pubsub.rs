@@ -9,7 +9,6 @@ use crate::{
     settings::Parsed,
 };
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use rumqttc::mqttbytes::QoS;
 use std::{
     collections::HashMap,
@@ -39,7 +38,6 @@ pub(super) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
         parsed,
         tenant: site.tenant.to_string(),
         sessions: tokio::sync::Mutex::default(),
-        live: Mutex::default(),
         is_closed: AtomicBool::new(false),
     }))
 }
@@ -53,8 +51,6 @@ struct PubSub {
     tenant: String,
     /// The sessions, each with the end of its task: whoever joins again waits for that.
     sessions: tokio::sync::Mutex<HashMap<Key, (Weak<Session>, CancellationToken)>>,
-    /// Those that there are, for the close.
-    live: Mutex<Vec<Weak<Session>>>,
     is_closed: AtomicBool,
 }
 
@@ -66,20 +62,22 @@ impl PubSub {
         }
     }
 
-    /// The name of the session: no two groups of a tenant's user have one together.
+    /// The name of the session: no two groups of a tenant's user have one together, and no two tenants, as a point is in no
+    /// tenant's name.
     fn id(&self, topic: &str, group: &str, ephemeral: bool) -> Result<String> {
         Ok(match ephemeral {
             true => format!("wythe-{}", random::name()?),
             false => {
                 let user = self.parsed.target.user.as_deref().unwrap_or_default();
                 let (tenant, length) = (&self.tenant, group.len());
-                format!("wythe-{tenant}-{user}-{length}-{group}-{topic}")
+                format!("wythe.{tenant}.{user}-{length}-{group}-{topic}")
             }
         })
     }
 
     async fn session(&self, topic: &str, group: &str, ephemeral: bool) -> Result<Arc<Session>> {
         let mut sessions = self.sessions.lock().await;
+        self.check()?;
         let key = (topic.to_owned(), group.to_owned(), ephemeral);
         if let Some((session, done)) = sessions.get(&key) {
             if let Some(session) = session.upgrade() {
@@ -87,7 +85,7 @@ impl PubSub {
             }
             let _ = timeout(self.parsed.target.timeout, done.cancelled()).await;
         }
-        sessions.retain(|_, (session, _)| session.strong_count() > 0);
+        sessions.retain(|_, (_, done)| !done.is_cancelled());
         let place = Position {
             target: self.parsed.target.clone(),
             id: self.id(topic, group, ephemeral)?,
@@ -96,11 +94,7 @@ impl PubSub {
             is_clean: ephemeral || self.parsed.is_clean,
         };
         let session = Arc::new(Session::open(place).await?);
-        let weak = Arc::downgrade(&session);
-        sessions.insert(key, (weak.clone(), session.done()));
-        let mut live = self.live.lock();
-        live.retain(|one| one.strong_count() > 0);
-        live.push(weak);
+        sessions.insert(key, (Arc::downgrade(&session), session.done()));
         Ok(session)
     }
 }
@@ -151,7 +145,6 @@ impl Driver for PubSub {
         group: &str,
         options: SubscribeOptions,
     ) -> Result<Box<dyn Consumer>> {
-        self.check()?;
         check_topic(topic)?;
         let session = self.session(topic, group, options.ephemeral).await?;
         Ok(Box::new(Member {
@@ -177,8 +170,11 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
-        let live = std::mem::take(&mut *self.live.lock());
-        for session in live.iter().filter_map(Weak::upgrade) {
+        let sessions = std::mem::take(&mut *self.sessions.lock().await);
+        let live = sessions
+            .values()
+            .filter_map(|(session, _)| session.upgrade());
+        for session in live {
             session.close(self.parsed.target.timeout).await;
         }
         self.publisher.close();

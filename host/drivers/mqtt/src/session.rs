@@ -1,13 +1,14 @@
 //! A session of the server that is subscribed to one filter: a task has its connection, and makes it anew when it breaks.
 
 use crate::{
-    desk::{Ack, Desk},
+    desk::{Ack, BYTES, Desk, HELD},
     link::{ALIVE, Link},
     settings::Target,
 };
+use bytes::Bytes;
 use rumqttc::mqttbytes::{
     QoS,
-    v4::{Packet, PubAck, Publish, Subscribe, SubscribeReasonCode},
+    v4::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -19,8 +20,6 @@ use wythe_blocks::{Backoff, Error, Result, random};
 
 /// The pause after the connection broke.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-/// Messages that a session may have before the server answers a subscription.
-const EARLY: usize = 1_000;
 
 /// A subscription as a session makes it.
 #[derive(Clone)]
@@ -86,28 +85,24 @@ async fn subscribe(place: &Position) -> Result<Opened> {
     let mut packet = Subscribe::new(&place.filter, place.qos);
     packet.pkid = 1;
     link.send(&Packet::Subscribe(packet)).await?;
-    let mut early = Vec::new();
+    let (mut early, mut bytes) = (Vec::new(), 0);
     let answered = async {
-        while early.len() < EARLY {
+        // A session with more than that gets its answer while it is read.
+        while early.len() < HELD && bytes < BYTES {
             match link.next().await? {
-                Packet::SubAck(ack) => return Ok(ack.return_codes),
-                Packet::Publish(publish) => early.push(publish),
+                Packet::SubAck(ack) => return granted(place, &ack),
+                Packet::Publish(publish) => {
+                    bytes += publish.payload.len();
+                    early.push(publish);
+                }
                 _ => {}
             }
         }
-        Err(Error::unavailable(
-            "the server does not answer a subscription",
-        ))
+        Ok(())
     };
     let answered = timeout(place.target.timeout, answered).await;
     let late = |_| Error::unavailable("the server does not answer a subscription in time");
-    let codes = answered.map_err(late)??;
-    if codes.contains(&SubscribeReasonCode::Failure) {
-        return Err(Error::denied(format!(
-            "the server refuses a subscription to `{}`: let the user read that topic",
-            place.filter
-        )));
-    }
+    answered.map_err(late)??;
     Ok(Opened { link, early })
 }
 
@@ -122,77 +117,96 @@ async fn run(
     let (mut pause, mut opened) = (PAUSE, Ok(first));
     loop {
         let error = match opened {
-            Ok(opened) => match serve(opened, desk, &mut acks, stop).await {
-                Some(error) => {
-                    pause.reset();
-                    error
+            Ok(opened) => {
+                let begun = Instant::now();
+                let ended = serve(opened, place, desk, &mut acks, stop).await;
+                pause.lasted(begun.elapsed());
+                match ended {
+                    Some(error) => error,
+                    None => return,
                 }
-                None => return,
-            },
+            }
             Err(error) => error,
         };
         tracing::debug!(topic = place.filter, "read: {}", error.chain());
         desk.fail(error);
-        tokio::select! {
+        let again = async {
+            sleep(pause.fail_apart()).await;
+            subscribe(place).await
+        };
+        opened = tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(pause.fail_apart()) => {}
-        }
-        opened = subscribe(place).await;
+            again = again => again,
+        };
     }
 }
 
 /// Reads until the connection breaks; nothing where it is told to stop.
 async fn serve(
-    opened: Opened,
+    Opened { mut link, early }: Opened,
+    place: &Position,
     desk: &Desk,
     acks: &mut mpsc::UnboundedReceiver<Ack>,
     stop: &CancellationToken,
 ) -> Option<Error> {
-    let Opened { mut link, early } = opened;
     let epoch = desk.begin();
     early.into_iter().for_each(|publish| take(desk, publish));
     let (mut tick, mut heard) = (interval(ALIVE / 2), Instant::now());
     loop {
         let has_room = desk.has_room();
-        tokio::select! {
+        // Where nothing is read there is nothing to miss.
+        heard = if has_room { heard } else { Instant::now() };
+        let step = tokio::select! {
             () = stop.cancelled() => {
-                let settled = settle(&mut link, acks, epoch).await;
-                let _ = match settled {
-                    Ok(()) => link.send(&Packet::Disconnect).await,
-                    Err(error) => Err(error),
-                };
+                if settle(&mut link, acks, epoch).await.is_ok() {
+                    let _ = link.send(&Packet::Disconnect).await;
+                }
                 return None;
             }
-            Some(ack) = acks.recv() => {
-                if let Err(error) = send(&mut link, ack, epoch).await {
-                    return Some(error);
-                }
-                if let Err(error) = settle(&mut link, acks, epoch).await {
-                    return Some(error);
-                }
-            }
+            Some(ack) = acks.recv() => match send(&mut link, ack, epoch).await {
+                Ok(()) => settle(&mut link, acks, epoch).await,
+                Err(error) => Err(error),
+            },
             packet = link.next(), if has_room => {
                 heard = Instant::now();
-                match packet {
-                    Ok(Packet::Publish(publish)) => take(desk, publish),
-                    Ok(_) => {}
-                    Err(error) => return Some(error),
-                }
+                packet.and_then(|packet| read(place, desk, packet))
             }
-            _ = tick.tick() => {
-                if has_room && heard.elapsed() > 2 * ALIVE {
-                    return Some(Error::unavailable("the server gives no sign of life"));
-                }
-                if let Err(error) = link.send(&Packet::PingReq).await {
-                    return Some(error);
-                }
-            }
+            _ = tick.tick() => match heard.elapsed() > 2 * ALIVE {
+                true => Err(Error::unavailable("the server gives no sign of life")),
+                false => link.send(&Packet::PingReq).await,
+            },
+        };
+        if let Err(error) = step {
+            return Some(error);
         }
     }
 }
 
+/// Takes what the server sends; an error where it answers late, and refuses.
+fn read(place: &Position, desk: &Desk, packet: Packet) -> Result<()> {
+    match packet {
+        Packet::Publish(publish) => take(desk, publish),
+        Packet::SubAck(ack) => return granted(place, &ack),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// An error where the server refuses the subscription.
+fn granted(place: &Position, ack: &SubAck) -> Result<()> {
+    match ack.return_codes.contains(&SubscribeReasonCode::Failure) {
+        true => Err(Error::denied(format!(
+            "the server refuses a subscription to `{}`: let the user read that topic",
+            place.filter
+        ))),
+        false => Ok(()),
+    }
+}
+
 fn take(desk: &Desk, publish: Publish) {
-    desk.add(publish.topic, publish.payload, publish.pkid, publish.dup);
+    // It is a part of what was read at once: a small message would hold a large one that came before it.
+    let data = Bytes::copy_from_slice(&publish.payload);
+    desk.add(publish.topic, data, publish.pkid, publish.dup);
 }
 
 /// Sends the acknowledgements that wait.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, decode, wrong};
+use wythe_net::{Hidden, Tls, Written, decode, limit, wrong};
 
 const PORT: u16 = 1883;
 const SECURE_PORT: u16 = 8883;
@@ -42,7 +42,7 @@ pub(crate) struct BindingConfig {
     url: Secret,
     /// The topic; for input alone it may have wildcards.
     topic: String,
-    /// The name of the session of the input; default `wythe-TENANT-COMPONENT`.
+    /// The name of the session of the input; default `wythe.TENANT.COMPONENT`.
     #[serde(rename = "consumerID")]
     consumer_id: Option<String>,
     /// 1 for messages that are acknowledged, 0 for those that are not; default 1.
@@ -174,9 +174,9 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
         user => Some(decoded(user)?),
     };
     let password = url.password().map(decoded).transpose()?;
-    let timeout = timeout.map_or(TIMEOUT, Duration::from);
-    if !(Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&timeout) {
-        return Err(wrong("timeout", "expected 10ms to 24h"));
+    if user.is_none() && password.is_some() {
+        // The protocol has no password without a user.
+        return Err(odd());
     }
     Ok(Target {
         host,
@@ -186,7 +186,7 @@ fn target(url: &Secret, written: Written, timeout: Option<Span>) -> Result<Targe
         user,
         password: password.map(|text| Hidden(Secret::new(text))),
         tls,
-        timeout,
+        timeout: limit("timeout", timeout, TIMEOUT)?,
     })
 }
 

@@ -7,29 +7,20 @@ mod json;
 
 use crate::{
     client::Client,
-    connection::{Answer, Bounds},
+    connection::Receiver,
     fault::{Fault, NOT_PREPARED},
     held::Held,
-    rows::Value,
+    rows::{Column, Row, Value},
     settings::{Settings, Written},
 };
 use async_trait::async_trait;
-use bytes::Bytes;
-use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Permit, Result, Site, Wrong,
-    bindings::{Driver, Features, Outcome, Request, statement},
+    Error, Result, Site, Wrong,
+    bindings::{Database, Driver, Rows, Sql},
 };
 use wythe_manifest::{Duration as Time, Secret};
-
-const OPERATIONS: [&str; 3] = ["close", "exec", "query"];
-/// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -75,14 +66,14 @@ pub(super) fn warnings(settings: &Settings) -> Vec<Wrong> {
 pub(super) async fn open(settings: Settings, site: Site) -> Result<Arc<dyn Driver>> {
     let (timeout, connections) = (settings.timeout, settings.connections);
     let client = Client::open(settings, &site).await?;
-    Ok(Arc::new(Sql {
+    Ok(Arc::new(Sql(Server {
         held: Held::new(client),
         timeout,
         connections,
-    }))
+    })))
 }
 
-struct Sql {
+struct Server {
     held: Held,
     timeout: Duration,
     connections: u32,
@@ -107,33 +98,23 @@ fn refused(fault: Fault) -> Error {
     }
 }
 
-impl Sql {
-    /// Runs a statement. Its rows are held in the app's account as they come.
+impl Server {
+    /// Runs a statement; the number of rows that it has changed.
     async fn run(
         &self,
-        request: &Request<'_>,
         sql: &str,
         params: &[serde_json::Value],
-        held: &mut Vec<Option<Permit>>,
-    ) -> Result<Answer> {
+        mut receiver: Receiver<'_>,
+    ) -> Result<u64> {
         let texts: Vec<_> = params.iter().map(json::param).collect();
         let values: Vec<Value<'_>> = texts.iter().map(json::Param::value).collect();
         let client = self.held.client()?;
         let mut lent = client.lend().await?;
-        let account = request.account;
-        let mut admit = |bytes: usize| {
-            held.push(account.map(|account| account.take(bytes)).transpose()?);
-            Ok(())
-        };
-        let mut bounds = Bounds {
-            bytes: usize::try_from(request.max_bytes).unwrap_or(usize::MAX),
-            admit: &mut admit,
-        };
         let answer = lent.ask(async |connection| {
-            match connection.execute_once(sql, &values, &mut bounds).await {
+            match connection.execute_once(sql, &values, &mut receiver).await {
                 // Some orders are taken without preparation alone.
                 Err(fault) if fault.code() == Some(NOT_PREPARED) && values.is_empty() => {
-                    connection.query(sql, &mut bounds).await
+                    connection.query(sql, &mut receiver).await
                 }
                 answer => answer,
             }
@@ -145,46 +126,48 @@ impl Sql {
 }
 
 #[async_trait]
-impl Driver for Sql {
-    fn features(&self) -> Features {
-        Features {
-            operations: OPERATIONS.map(String::from).into(),
-            ..Features::default()
-        }
+impl Database for Server {
+    type Param = serde_json::Value;
+
+    fn connections(&self) -> u32 {
+        self.connections
     }
 
-    fn permits(&self) -> Option<usize> {
-        Some(self.connections as usize)
+    fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    fn patience(&self) -> Option<Duration> {
-        Some(self.timeout.saturating_add(PATIENCE))
+    fn check(&self) -> Result<()> {
+        self.held.client().map(drop)
     }
 
-    async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        if request.operation == "close" {
-            // The connections are all apps' together, and close by themselves.
-            return self.held.client().map(|_| Outcome::default());
-        }
-        let (sql, params) = statement::<serde_json::Value>(&request)?;
-        let (start, begin) = (Utc::now(), Instant::now());
-        let stamp = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);
-        let mut metadata = vec![
-            ("operation".to_owned(), request.operation.to_owned()),
-            ("sql".to_owned(), sql.to_owned()),
-            ("start-time".to_owned(), stamp(start)),
-        ];
-        let mut held = Vec::new();
-        let answer = self.run(&request, sql, &params, &mut held).await?;
-        let mut data = Bytes::new();
-        if request.operation == "exec" {
-            metadata.push(("rows-affected".to_owned(), answer.affected.to_string()));
-        } else {
-            data = json::rows(&request, &answer)?;
-        }
-        metadata.push(("end-time".to_owned(), stamp(Utc::now())));
-        metadata.push(("duration".to_owned(), format!("{:?}", begin.elapsed())));
-        Ok(Outcome { data, metadata })
+    async fn exec(&self, sql: &str, params: &[serde_json::Value], limit: usize) -> Result<u64> {
+        let receiver = Receiver {
+            bytes: limit,
+            take: &mut |_, _, _| {},
+        };
+        self.run(sql, params, receiver).await
+    }
+
+    async fn query(
+        &self,
+        sql: &str,
+        params: &[serde_json::Value],
+        rows: &mut Rows<'_>,
+    ) -> Result<()> {
+        let (mut wanted, mut added) = (None, Ok(()));
+        let receiver = Receiver {
+            bytes: rows.max_bytes(),
+            take: &mut |columns: &[Column], row: Row, bytes| {
+                // The rest is read, so that the connection can be used again.
+                if added.is_ok() {
+                    let wanted = wanted.get_or_insert_with(|| json::wanted(columns));
+                    added = rows.add(bytes, |text| json::write(columns, wanted, &row, text));
+                }
+            },
+        };
+        self.run(sql, params, receiver).await?;
+        added
     }
 
     fn describe(&self) -> Option<String> {
@@ -195,8 +178,7 @@ impl Driver for Sql {
         self.held.health().await
     }
 
-    async fn close(&self) -> Result<()> {
+    fn close(&self) {
         self.held.close();
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The connections of a tenant to one server, which its components share, and what is asked by one of them.
 
 use crate::{
-    connection::{Answer, Bounds, Connection},
+    connection::{Answer, Connection, Receiver},
     fault::Fault,
     rows::{Row, Value},
     session::{GRACE, Promises, Way},
@@ -9,13 +9,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use deadpool::managed::{self, Object, Pool, PoolError, RecycleError, RecycleResult, Timeouts};
-use parking_lot::Mutex;
 use std::{
     sync::{Arc, LazyLock, OnceLock},
     time::Duration,
 };
-use tokio::time::{Instant, sleep_until, timeout};
-use wythe_blocks::{Backoff, Clients, Error, Result, Site, time::Clock as _};
+use tokio::time::timeout;
+use wythe_blocks::{Backoff, Clients, Error, Gate, Result, Site};
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -23,6 +22,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 const ANSWER: usize = 64 << 20;
 /// Bytes of a file of authorities.
 const ROOTS: u64 = 1 << 20;
+/// Time to wipe a session: less than the block waits beyond a statement, whose answer is there already.
+const WIPE: Duration = Duration::from_secs(1);
 /// Times that a write is tried which others are in the way of.
 pub(super) const TRIES: usize = 16;
 
@@ -49,7 +50,7 @@ impl Client {
         let connections = way.settings.connections as usize;
         let maker = Maker {
             way,
-            gate: Mutex::new((BACKOFF, None)),
+            gate: Gate::new(BACKOFF),
             promised: OnceLock::new(),
         };
         let pool = Pool::builder(maker).max_size(connections);
@@ -110,11 +111,15 @@ impl Client {
         }
     }
 
-    /// Wipes a session in which an app said something, or closes its connection.
+    /// Wipes a session in which an app said something, or closes its connection. One that was left in the middle is closed:
+    /// what is still to come of its answer would be taken for those to the wiping.
     pub async fn wipe(&self, mut lent: Lent) {
+        if lent.is_left {
+            return;
+        }
         let way = &self.0.manager().way;
         lent.is_left = true;
-        let limit = lent.limit;
+        let limit = lent.limit.min(WIPE);
         let is_clean = timeout(limit, way.wipe(lent.connection())).await;
         lent.is_left = !is_clean.unwrap_or(false);
     }
@@ -136,8 +141,7 @@ fn roots(settings: &Settings, site: &Site) -> Result<Option<Vec<u8>>> {
 /// The way to new connections, which those who want one take together.
 struct Maker {
     way: Way,
-    /// Failures in a row, and the end of the pause after the last.
-    gate: Mutex<(Backoff, Option<Instant>)>,
+    gate: Gate,
     /// Promises of the first connection, which the components' features rest on.
     promised: OnceLock<Promises>,
 }
@@ -147,21 +151,8 @@ impl managed::Manager for Maker {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let until = self.gate.lock().1;
-        if let Some(until) = until {
-            sleep_until(until).await;
-        }
-        let made = self.way.connect().await;
-        let made = made.and_then(|connection| self.checked(connection));
-        let mut gate = self.gate.lock();
-        match &made {
-            Ok(_) => *gate = (BACKOFF, None),
-            Err(_) => {
-                let pause = gate.0.fail_apart();
-                gate.1 = Some(Instant::now().after(pause));
-            }
-        }
-        made
+        let attempt = async { self.checked(self.way.connect().await?) };
+        self.gate.pass(attempt).await
     }
 
     async fn recycle(
@@ -250,12 +241,13 @@ impl Lent {
     /// Runs a statement with values.
     pub async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Answer, Fault> {
         self.ask(async |connection| {
-            let mut admit = |_| Ok(());
-            let mut bounds = Bounds {
+            let mut rows = Vec::new();
+            let mut receiver = Receiver {
                 bytes: ANSWER,
-                admit: &mut admit,
+                take: &mut |_, row, _| rows.push(row),
             };
-            connection.execute(sql, values, &mut bounds).await
+            let affected = connection.execute(sql, values, &mut receiver).await?;
+            Ok(Answer { rows, affected })
         })
         .await
     }
@@ -269,12 +261,11 @@ impl Lent {
     /// Runs an order without values.
     pub async fn run(&mut self, sql: &str) -> Result<(), Fault> {
         self.ask(async |connection| {
-            let mut admit = |_| Ok(());
-            let mut bounds = Bounds {
+            let mut receiver = Receiver {
                 bytes: ANSWER,
-                admit: &mut admit,
+                take: &mut |_, _, _| {},
             };
-            connection.query(sql, &mut bounds).await.map(drop)
+            connection.query(sql, &mut receiver).await.map(drop)
         })
         .await
     }

@@ -30,15 +30,14 @@ const MORE: u64 = 1 << 3;
 /// The answer to a statement: rows, or the number of rows that were changed.
 #[derive(Default)]
 pub(super) struct Answer {
-    pub columns: Vec<Column>,
     pub rows: Vec<Row>,
     pub affected: u64,
 }
 
-/// Bounds of an answer: its bytes, and a word on each row as it comes.
-pub(super) struct Bounds<'a> {
+/// The receiver of an answer: the bytes that it may have, and what becomes of each row as it comes, which had so many bytes.
+pub(super) struct Receiver<'a> {
     pub bytes: usize,
-    pub admit: &'a mut (dyn FnMut(usize) -> Result<()> + Send),
+    pub take: &'a mut (dyn FnMut(&[Column], Row, usize) + Send),
 }
 
 #[derive(Clone, Copy)]
@@ -69,58 +68,51 @@ impl Connection {
         self.wire.is_over()
     }
 
-    /// Runs a statement with values, which the server reads once for each connection.
+    /// Runs a statement with values, which the server reads once for each connection; the number of rows that it has changed.
     pub async fn execute(
         &mut self,
         sql: &str,
         values: &[Value<'_>],
-        bounds: &mut Bounds<'_>,
-    ) -> Result<Answer, Fault> {
+        receiver: &mut Receiver<'_>,
+    ) -> Result<u64, Fault> {
         if let Some(statement) = self.statements.get(sql) {
             let statement = *statement;
-            return self.run(statement, values, bounds).await;
+            return self.run(statement, values, receiver).await;
         }
+        self.make_room().await?;
         let statement = self.prepare(sql).await?;
-        let is_kept = self.statements.len() < STATEMENTS;
-        if is_kept {
-            self.statements.insert(sql.to_owned(), statement);
-        }
-        let answer = self.run(statement, values, bounds).await;
-        match is_kept {
-            true => answer,
-            false => self.closed(statement, answer).await,
-        }
+        self.statements.insert(sql.to_owned(), statement);
+        self.run(statement, values, receiver).await
     }
 
-    /// Runs a statement that is forgotten after it.
+    /// Runs a statement of an app. What wipes the session after it takes the statement away, too.
     pub async fn execute_once(
         &mut self,
         sql: &str,
         values: &[Value<'_>],
-        bounds: &mut Bounds<'_>,
-    ) -> Result<Answer, Fault> {
+        receiver: &mut Receiver<'_>,
+    ) -> Result<u64, Fault> {
         let statement = self.prepare(sql).await?;
-        let answer = self.run(statement, values, bounds).await;
-        self.closed(statement, answer).await
+        self.run(statement, values, receiver).await
     }
 
-    async fn closed(
-        &mut self,
-        statement: Prepared,
-        answer: Result<Answer, Fault>,
-    ) -> Result<Answer, Fault> {
-        if answer.as_ref().is_err_and(Fault::ends_connection) {
-            return answer;
+    /// Closes a statement where there is no room for another: before that one is sent, so that no failure is taken for its own.
+    async fn make_room(&mut self) -> Result<(), Fault> {
+        let first = self.statements.keys().next().cloned();
+        let Some(sql) = first.filter(|_| self.statements.len() >= STATEMENTS) else {
+            return Ok(());
+        };
+        match self.statements.remove(&sql) {
+            // This has no answer.
+            Some(old) => self.ask(CLOSE, &old.id.to_le_bytes(), 0).await,
+            None => Ok(()),
         }
-        // This has no answer.
-        self.ask(CLOSE, &statement.id.to_le_bytes(), 0).await?;
-        answer
     }
 
     /// Runs a statement without values.
-    pub async fn query(&mut self, sql: &str, bounds: &mut Bounds<'_>) -> Result<Answer, Fault> {
-        self.ask(QUERY, sql.as_bytes(), bounds.bytes).await?;
-        self.answer(false, bounds).await
+    pub async fn query(&mut self, sql: &str, receiver: &mut Receiver<'_>) -> Result<u64, Fault> {
+        self.ask(QUERY, sql.as_bytes(), receiver.bytes).await?;
+        self.answer(false, receiver).await
     }
 
     /// Takes away what was left in the session, but for its schema.
@@ -180,8 +172,8 @@ impl Connection {
         &mut self,
         statement: Prepared,
         values: &[Value<'_>],
-        bounds: &mut Bounds<'_>,
-    ) -> Result<Answer, Fault> {
+        receiver: &mut Receiver<'_>,
+    ) -> Result<u64, Fault> {
         if statement.params != values.len() {
             return Err(Fault::Unsent(Error::invalid(format!(
                 "the statement has {} parameters; found {}",
@@ -193,20 +185,20 @@ impl Connection {
         // No cursor, one run.
         body.extend_from_slice(&[0, 1, 0, 0, 0]);
         rows::put(values, &mut body);
-        self.ask(EXECUTE, &body, bounds.bytes).await?;
-        self.answer(true, bounds).await
+        self.ask(EXECUTE, &body, receiver.bytes).await?;
+        self.answer(true, receiver).await
     }
 
     /// Reads all answers to a statement; the rows are those of the first that has any.
-    async fn answer(&mut self, is_binary: bool, bounds: &mut Bounds<'_>) -> Result<Answer, Fault> {
-        let mut whole = Answer::default();
+    async fn answer(&mut self, is_binary: bool, receiver: &mut Receiver<'_>) -> Result<u64, Fault> {
+        let (mut affected, mut is_first) = (0, true);
         loop {
             let packet = self.wire.read().await?;
             let mut payload = Payload(&packet);
             let status = match packet.first() {
                 Some(0) => {
                     payload.byte()?;
-                    whole.affected = payload.size()?;
+                    affected = payload.size()?;
                     payload.size()?;
                     payload.number(2)?
                 }
@@ -218,11 +210,13 @@ impl Connection {
                 }
                 _ => {
                     let count = payload.size()?;
-                    self.table(count, is_binary, &mut whole, bounds).await?
+                    let wanted = is_first.then_some(&mut *receiver);
+                    is_first = false;
+                    self.table(count, is_binary, wanted).await?
                 }
             };
             if status & MORE == 0 {
-                return Ok(whole);
+                return Ok(affected);
             }
         }
     }
@@ -232,8 +226,7 @@ impl Connection {
         &mut self,
         count: u64,
         is_binary: bool,
-        whole: &mut Answer,
-        bounds: &mut Bounds<'_>,
+        mut receiver: Option<&mut Receiver<'_>>,
     ) -> Result<u64, Fault> {
         if !(1..=COLUMNS).contains(&count) {
             return Err(Fault::Odd(format!("{count} columns")));
@@ -243,25 +236,21 @@ impl Connection {
             columns.push(Column::read(&self.wire.read().await?)?);
         }
         self.end().await?;
-        let is_first = whole.columns.is_empty();
         loop {
             let packet = self.wire.read().await?;
             match packet.first() {
                 Some(0xfe) if packet.len() < 9 => {
-                    if is_first {
-                        whole.columns = columns;
-                    }
                     return Payload(packet.get(3..).unwrap_or_default()).number(2);
                 }
                 Some(0xff) => return Err(Fault::read(&packet)),
-                _ if is_first => {
-                    (bounds.admit)(packet.len()).map_err(Fault::Unwanted)?;
-                    whole.rows.push(match is_binary {
-                        true => rows::binary(&packet, &columns)?,
-                        false => rows::text(&packet, &columns)?,
-                    });
-                }
                 _ => {}
+            }
+            if let Some(receiver) = &mut receiver {
+                let row = match is_binary {
+                    true => rows::binary(&packet, &columns)?,
+                    false => rows::text(&packet, &columns)?,
+                };
+                (receiver.take)(&columns, row, packet.len());
             }
         }
     }

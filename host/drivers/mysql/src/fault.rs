@@ -32,8 +32,6 @@ pub(super) enum Fault {
     Beyond,
     /// The statement was not sent.
     Unsent(Error),
-    /// The answer was not wanted any more before its end.
-    Unwanted(Error),
 }
 
 impl Fault {
@@ -79,7 +77,7 @@ impl Fault {
     pub fn of_read(self) -> Error {
         match self {
             Fault::Refused { code, state, said } => refused(code, &state, said),
-            Fault::Unsent(error) | Fault::Unwanted(error) => error,
+            Fault::Unsent(error) => error,
             Fault::Late(limit) => Error::unavailable(format!(
                 "the database did not answer within {limit:?}; see `timeoutInSeconds`"
             )),
@@ -170,7 +168,7 @@ pub(super) fn shown(text: &str) -> String {
 pub(super) fn of_login(fault: Fault, shown: &str) -> Error {
     let (code, said) = match fault {
         Fault::Refused { code, said, .. } => (code, said),
-        Fault::Unsent(error) | Fault::Unwanted(error) => return error,
+        Fault::Unsent(error) => return error,
         Fault::Odd(_) | Fault::Beyond => {
             let cause = fault.of_read().chain();
             let message = "what answers there is no MySQL and no MariaDB, or one that is too old";

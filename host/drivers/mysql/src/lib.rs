@@ -5,6 +5,8 @@ mod bindings;
 mod client;
 mod connection;
 mod fault;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod held;
 mod login;
 mod names;

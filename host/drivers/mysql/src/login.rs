@@ -1,13 +1,17 @@
 //! The first packets of a connection: a greeting, TLS where it is wanted, and the proof of a password.
 
+#[cfg(any(fuzzing, test))]
+pub(super) mod fuzzing;
+
 use crate::{
     fault::{Fault, shown},
     settings::Settings,
-    tls::{Secure, Trust},
+    tls::Trust,
     wire::{Payload, Wire, put_sized},
 };
 use aws_lc_rs::digest::{Algorithm, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use wythe_blocks::Error;
+use wythe_net::Secure;
 
 /// Bytes of all that a server may say until somebody is logged in.
 const LOGIN: usize = 64 << 10;
@@ -92,8 +96,7 @@ pub(super) async fn login(
     if let Some(secure) = secure.filter(|_| is_secure) {
         abilities |= TLS;
         wire.write(&head(abilities)).await?;
-        let stream = wire.replace(|stream| secure.connect(stream)).await;
-        wire = stream.map_err(unproved)?;
+        wire = wire.secure(secure).await.map_err(unproved)?;
     } else if secure.is_some() && settings.trust != Trust::Prefer {
         return Err(Fault::Unsent(Error::unavailable(
             "the database has no TLS; turn it on there, or write `tls=false` if nobody can listen on the way",

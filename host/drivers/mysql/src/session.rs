@@ -1,17 +1,17 @@
 //! The way to a server: TCP, TLS, login, and the checks of a server before anything is asked of it.
 
 use crate::{
-    connection::{Answer, Bounds, Connection},
+    connection::{Connection, Receiver},
     fault::{Fault, of_login, shown},
     login::login,
-    rows::Cell,
+    rows::{Cell, Row},
     settings::Settings,
-    tls::{Secure, Trust},
     wire::{Stream, Wire},
 };
 use std::{io, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use wythe_blocks::{Error, Result, time::milliseconds};
+use wythe_net::Secure;
 
 /// Bytes of an answer about the server itself.
 const FACTS: usize = 64 << 10;
@@ -44,10 +44,9 @@ pub(super) struct Way {
 impl Way {
     /// `roots` is the text of the authorities' file, where one is named.
     pub fn new(settings: Settings, roots: Option<&[u8]>) -> Result<Self> {
-        let secure = match settings.trust {
-            Trust::Plain => None,
-            trust => Some(Secure::new(&settings.host, trust, roots)?),
-        };
+        let roots = roots.map(|text| ("pemPath", text));
+        let secure = |proof| Secure::new(&settings.host, proof, roots);
+        let secure = settings.trust.proof().map(secure).transpose()?;
         Ok(Way { settings, secure })
     }
 
@@ -142,19 +141,20 @@ impl Way {
     }
 }
 
-async fn run(connection: &mut Connection, sql: &str) -> Result<Answer, Fault> {
-    let mut admit = |_| Ok(());
-    let mut bounds = Bounds {
+async fn run(connection: &mut Connection, sql: &str) -> Result<Vec<Row>, Fault> {
+    let mut rows = Vec::new();
+    let mut receiver = Receiver {
         bytes: FACTS,
-        admit: &mut admit,
+        take: &mut |_, row, _| rows.push(row),
     };
-    connection.query(sql, &mut bounds).await
+    connection.query(sql, &mut receiver).await?;
+    Ok(rows)
 }
 
 async fn promises(connection: &mut Connection) -> Result<Promises, Fault> {
     let sql = "SELECT @@version, @@max_allowed_packet, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, @@read_only";
-    let answer = run(connection, sql).await?;
-    let row = answer.rows.first();
+    let rows = run(connection, sql).await?;
+    let row = rows.first();
     let text = |index: usize| match row.and_then(|row| row.get(index)) {
         Some(Cell::Bytes(bytes)) => shown(&String::from_utf8_lossy(bytes)),
         _ => String::new(),

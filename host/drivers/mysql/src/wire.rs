@@ -7,6 +7,7 @@ use std::io;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
+use wythe_net::Secure;
 
 /// Bytes of a packet that another one goes on with.
 const WHOLE: usize = 0xff_ffff;
@@ -35,18 +36,16 @@ impl Wire {
         }
     }
 
-    /// Puts another stream in place of this one, in the middle of a login. Bytes that came too early are an error: whoever sent
-    /// them is not who comes next.
-    pub async fn replace<F>(self, make: impl FnOnce(Box<dyn Stream>) -> F) -> Result<Self, Fault>
-    where
-        F: Future<Output = io::Result<Box<dyn Stream>>>,
-    {
+    /// Goes on over TLS, in the middle of a login. Bytes that came too early are an error: whoever sent them is not who comes
+    /// next.
+    pub async fn secure(self, secure: &Secure) -> Result<Self, Fault> {
         if !self.stream.buffer().is_empty() {
             return Err(Fault::Odd("bytes before TLS".to_owned()));
         }
-        let stream = make(self.stream.into_inner()).await;
+        let stream = secure.connect(self.stream.into_inner()).await;
+        let stream = stream.map_err(|error| Fault::Cut(error.to_string()))?;
         Ok(Wire {
-            stream: BufReader::new(stream.map_err(|error| Fault::Cut(error.to_string()))?),
+            stream: BufReader::new(Box::new(stream)),
             number: self.number,
             left: self.left,
         })

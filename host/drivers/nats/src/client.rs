@@ -5,7 +5,6 @@ use crate::{
     failure::{self, Effect, Refusal, odd},
     link::{Link, greeting},
     settings::Target,
-    tls::Tls,
     wire::{Incoming, Info, Outgoing},
 };
 use parking_lot::Mutex;
@@ -20,6 +19,7 @@ use std::{
 };
 use tokio::time::timeout;
 use wythe_blocks::{Backoff, Error, Result, random, time::Clock as _};
+use wythe_net::Tls;
 
 /// The pause after connecting has failed: calls that come meanwhile fail at once.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use std::time::Duration;
-use wythe_blocks::{Error, Wrong};
+use wythe_blocks::Error;
 
 /// The nature of a call that may fail on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +121,4 @@ pub(crate) fn forbidden(subject: &str) -> Error {
 /// An answer that does not have the shape that it must have.
 pub(crate) fn odd() -> Error {
     Error::internal("the server's answer does not have the shape that it must have; is it NATS?")
-}
-
-/// A setting that does not fit.
-pub(crate) fn wrong(setting: &'static str, why: &str) -> Wrong {
-    Wrong::new(setting, Error::invalid(format!("{setting}: {why}")))
 }

@@ -7,21 +7,22 @@ mod bucket;
 mod client;
 mod configuration;
 mod failure;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod link;
 mod lock;
 mod nkey;
 mod pubsub;
 mod settings;
 mod state;
-mod tls;
 mod wire;
 
 use client::Client;
-use settings::{Hidden, Parsed, Target};
+use settings::{Parsed, Target};
 use std::sync::Arc;
-use tls::Tls;
 use wythe_blocks::{Clients, Error, Registry, Result, Site};
 use wythe_manifest::Secret;
+use wythe_net::{Hidden, Tls};
 
 /// The clients of the process, one for each tenant and connection.
 type Shared = Arc<Clients<Target, Client>>;
@@ -80,30 +81,32 @@ pub fn register(registry: &mut Registry) {
 /// The client of a component: the tenant's own for that connection.
 fn client(clients: &Shared, parsed: &Parsed, site: &Site) -> Result<Arc<Client>> {
     let mut target = parsed.target.clone();
-    let names = ["tls_ca_cert", "tls_client_cert", "tls_client_key"];
-    for (written, name) in target.pem.iter_mut().zip(names) {
-        if let Some(text) = written {
+    let written = &mut target.written;
+    let [authority, certificate, key] = written.names;
+    for (name, text) in [
+        (authority, &mut written.authority),
+        (certificate, &mut written.certificate),
+    ] {
+        if let Some(text) = text {
             *text = pem(text, name, site)?;
         }
     }
-    let shown = |at: usize| target.pem[at].as_ref().map(|text| &text.0);
-    let own = shown(1).zip(shown(2));
-    let own = own.map(|(certificate, key)| (certificate.reveal(), key));
-    let tls = Tls::new(shown(0).map(Secret::reveal), own).map_err(Error::from)?;
+    if let Some(Hidden(text)) = &mut written.key {
+        *text = Secret::new(pem(text.reveal(), key, site)?);
+    }
+    let tls = Tls::new("natsURL", written.clone()).map_err(Error::from)?;
     Ok(clients.share(&site.tenant, target.clone(), || Client::new(target, tls)))
 }
 
 /// The text of certificates or of a key, from its file where the path of one is written.
-fn pem(written: &Hidden, setting: &str, site: &Site) -> Result<Hidden> {
-    let text = written.0.reveal();
+fn pem(text: &str, setting: &str, site: &Site) -> Result<String> {
     if text.contains("-----BEGIN") {
-        return Ok(written.clone());
+        return Ok(text.to_owned());
     }
     let unread = |why: String| Error::invalid(format!("`{setting}` cannot be read: {why}"));
     let file = site.place(text)?.open();
     let file = file.map_err(|error| unread(error.to_string()))?;
     let bytes = file.read(MAX_PEM);
     let bytes = bytes.map_err(|error| unread(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))?;
-    Ok(Hidden(Secret::new(text)))
+    String::from_utf8(bytes).map_err(|_| unread("it is no text".to_owned()))
 }

@@ -8,7 +8,6 @@ pub(crate) use inbox::Inbox;
 use crate::{
     failure::{self, Effect, forbidden},
     settings::Target,
-    tls::Tls,
     wire::{self, Frame, Incoming, Info, Outgoing},
 };
 use bytes::Bytes;
@@ -29,12 +28,15 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
-use wythe_blocks::{Error, Result, random};
+use wythe_blocks::{Error, Result};
+use wythe_net::Tls;
 
 /// KiB of messages that wait to be written.
 const ROOM: u32 = 64 << 10;
 /// The time between two looks at a connection on which nothing is asked.
 const QUIET: Duration = Duration::from_secs(20);
+/// Answers to pings of the server that wait to be written: it sends few, and one that reads none is given up.
+const PONGS: usize = 1_000;
 /// The subscription of the answers to calls.
 const ANSWERS: u64 = 1;
 
@@ -79,6 +81,8 @@ struct Shared {
     /// Those who wait for a `PONG`, in the order of their pings.
     pings: Mutex<Vec<oneshot::Sender<()>>>,
     room: Arc<Semaphore>,
+    /// Room for answers to pings.
+    pongs: Arc<Semaphore>,
     /// Things that came.
     heard: AtomicU64,
     /// A call was not answered in time.
@@ -95,6 +99,16 @@ struct Written {
     head: Vec<u8>,
     data: Option<Bytes>,
     _room: Option<OwnedSemaphorePermit>,
+}
+
+impl Written {
+    fn line(text: impl Into<Vec<u8>>, room: Option<OwnedSemaphorePermit>) -> Self {
+        Written {
+            head: text.into(),
+            data: None,
+            _room: room,
+        }
+    }
 }
 
 /// A call that was sent; its answer is forgotten when this is dropped.
@@ -133,24 +147,25 @@ impl Link {
             .map_err(late)?
     }
 
-    /// Begins with a stream whose login was taken.
+    /// Begins with a stream whose login was taken, and on which answers come below `prefix`.
     #[expect(
         clippy::disallowed_methods,
         reason = "the task ends with the last copy of its connection"
     )]
-    fn begin<S>(stream: BufReader<S>, info: Info, limit: Duration) -> Result<Self>
+    fn begin<S>(stream: BufReader<S>, info: Info, prefix: String, limit: Duration) -> Self
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let shared = Arc::new(Shared {
             info,
-            prefix: format!("_INBOX.{}", random::name()?),
+            prefix,
             is_alive: AtomicBool::new(true),
             next: AtomicU64::new(ANSWERS + 1),
             calls: Mutex::default(),
             inboxes: Mutex::default(),
             pings: Mutex::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
+            pongs: Arc::new(Semaphore::new(PONGS)),
             heard: AtomicU64::new(0),
             doubt: Notify::new(),
         });
@@ -161,8 +176,6 @@ impl Link {
             out: out.clone(),
             _open: Arc::new(open.clone().drop_guard()),
         };
-        let subject = format!("{}.*", shared.prefix);
-        link.line(format!("SUB {subject} {ANSWERS}\r\n"));
         let (reader, writer) = split(stream);
         tokio::spawn(async move {
             let ended = tokio::select! {
@@ -176,7 +189,7 @@ impl Link {
             }
             shared.end();
         });
-        Ok(link)
+        link
     }
 
     pub fn info(&self) -> &Info {
@@ -194,25 +207,21 @@ impl Link {
     }
 
     fn line(&self, text: String) {
-        let head = text.into_bytes();
         // A connection that is over writes nothing, and says so by other ways.
-        let _ = self.out.send(Written {
-            head,
-            data: None,
-            _room: None,
-        });
+        let _ = self.out.send(Written::line(text, None));
     }
 
     /// Sends a message once there is room for it, with a subject to answer to where an answer is wanted.
     pub async fn publish(&self, message: Outgoing, reply: &str) -> Result<(), Lost> {
-        let size = u32::try_from(message.data.len() >> 10).unwrap_or(ROOM) + 1;
+        let head = message.head(reply);
+        let size = u32::try_from((head.len() + message.data.len()) >> 10).unwrap_or(ROOM) + 1;
         let room = self.shared.room.clone().acquire_many_owned(size.min(ROOM));
         let room = room.await.map_err(|_| Lost::Unsent)?;
         if !self.is_alive() {
             return Err(Lost::Unsent);
         }
         let written = Written {
-            head: message.head(reply),
+            head,
             data: Some(message.data),
             _room: Some(room),
         };
@@ -336,7 +345,7 @@ async fn hear<S: AsyncRead + Unpin>(
         shared.heard.fetch_add(1, Relaxed);
         match frame {
             Frame::Message(message) => shared.take(*message)?,
-            Frame::Ping => pong(out),
+            Frame::Ping => pong(shared, out)?,
             Frame::Pong => {
                 let mut pings = shared.pings.lock();
                 if !pings.is_empty() {
@@ -349,12 +358,11 @@ async fn hear<S: AsyncRead + Unpin>(
     }
 }
 
-fn pong(out: &mpsc::UnboundedSender<Written>) {
-    let _ = out.send(Written {
-        head: b"PONG\r\n".to_vec(),
-        data: None,
-        _room: None,
-    });
+fn pong(shared: &Shared, out: &mpsc::UnboundedSender<Written>) -> io::Result<()> {
+    let room = shared.pongs.clone().try_acquire_owned();
+    let room = room.map_err(|_| io::Error::other("the server pings, and reads no answer"))?;
+    let _ = out.send(Written::line("PONG\r\n", Some(room)));
+    Ok(())
 }
 
 /// Writes what there is to write, and flushes when there is no more.
@@ -393,11 +401,7 @@ async fn watch(
         let before = shared.heard.load(Relaxed);
         let (sender, _) = oneshot::channel();
         shared.pings.lock().push(sender);
-        let _ = out.send(Written {
-            head: b"PING\r\n".to_vec(),
-            data: None,
-            _room: None,
-        });
+        let _ = out.send(Written::line("PING\r\n", None));
         sleep(limit).await;
         if shared.heard.load(Relaxed) == before {
             return Err(io::Error::other("the server says nothing any more"));

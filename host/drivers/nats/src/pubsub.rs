@@ -2,7 +2,6 @@
 //! consumer of the server is a group here, from which members pull.
 
 mod desk;
-mod leaving;
 mod member;
 mod message;
 mod names;
@@ -10,25 +9,21 @@ mod reader;
 mod streams;
 
 use crate::{
-    client::{Client, Session, stored},
-    failure::Effect,
+    client::{Answer, Client, Session, Stored, stored},
+    failure::{self, Effect, Refusal},
+    link::{Link, Lost, Pending},
     settings::Parsed,
     wire::Outgoing,
 };
 use async_trait::async_trait;
 use desk::Desk;
-use leaving::Leaving;
 use member::Member;
-use parking_lot::Mutex;
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use streams::Streams;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+    pubsub::{Consumer, Driver, Features, Members, Message, SubscribeOptions},
     time::Clock as _,
 };
 
@@ -55,8 +50,7 @@ pub(super) async fn open(
         is_durable: is_on_disk.map_err(|error| client.named(error))? && client.target.sync_always,
         session,
         streams: Arc::new(streams),
-        leaving: Arc::default(),
-        members: Mutex::default(),
+        members: Arc::default(),
     }))
 }
 
@@ -64,10 +58,7 @@ struct PubSub {
     session: Session,
     streams: Arc<Streams>,
     is_durable: bool,
-    /// Members that give back what they have.
-    leaving: Arc<Leaving>,
-    /// Members that there are, for the close.
-    members: Mutex<Vec<Weak<Desk>>>,
+    members: Arc<Members<Desk>>,
 }
 
 impl PubSub {
@@ -101,67 +92,81 @@ impl PubSub {
     async fn batch(&self, topic: &str, messages: &[Message]) -> Result<Vec<Result<()>>> {
         let client = self.session.client()?;
         let link = client.link().await?;
-        let limit = client.target.timeout;
         let about = format!("a message to `{topic}`");
-        let mut sent = Vec::with_capacity(messages.len());
-        for message in messages {
-            let outgoing = match self.checked(client, topic, message) {
-                Ok(outgoing) => outgoing,
-                Err(error) => {
-                    sent.push(Err(error));
-                    continue;
-                }
-            };
-            let pending = timeout(limit, link.send(outgoing)).await;
-            sent.push(match pending {
-                Ok(pending) => pending.map_err(|lost| lost.error(Effect::Write, &about)),
-                Err(_) => Err(crate::failure::unsent()),
-            });
-        }
-        let deadline = tokio::time::Instant::now().after(limit);
+        let sent = self.send(client, &link, topic, messages).await;
+        let deadline = Instant::now().after(client.target.timeout);
         let mut answers = Vec::with_capacity(sent.len());
         for pending in sent {
             let answer = async {
-                let answered = tokio::time::timeout_at(deadline, pending?.answer()).await;
-                let Ok(answer) = answered else {
+                let Ok(answer) = timeout_at(deadline, pending?.answer()).await else {
                     link.doubt();
-                    return Err(crate::failure::late(Effect::Write, &about));
+                    return Err(failure::late(Effect::Write, &about));
                 };
-                self.settle(
-                    client,
-                    topic,
-                    answer.map_err(|lost| lost.error(Effect::Write, &about))?,
-                )
-                .await
+                stored(&answer.map_err(|lost| lost.error(Effect::Write, &about))?)
             };
             answers.push(answer.await);
         }
-        Ok(answers)
+        let unheard = match answers.iter().any(|answer| matches!(answer, Ok(None))) {
+            true => self.check_unheard(client, topic).await,
+            false => Ok(()),
+        };
+        let settled = |answer: Result<Option<Answer<Stored>>>| match answer? {
+            Some(stored) => stored
+                .map(drop)
+                .map_err(|refusal| unstored(&refusal, &about)),
+            None => unheard.as_ref().copied().map_err(Error::duplicate),
+        };
+        Ok(answers.into_iter().map(settled).collect())
     }
 
-    /// Reads the answer to a message. Where no stream takes the topic, it has no group.
-    async fn settle(
+    /// Sends messages in their order. After one that has found no room in time, no other one is tried.
+    async fn send(
         &self,
         client: &Client,
+        link: &Link,
         topic: &str,
-        answer: crate::wire::Incoming,
-    ) -> Result<()> {
+        messages: &[Message],
+    ) -> Vec<Result<Pending>> {
         let about = format!("a message to `{topic}`");
-        match stored(&answer)? {
-            Some(Ok(_)) => Ok(()),
-            Some(Err(refusal)) if refusal.is_full() => Err(Error::exhausted(
-                "the topic holds as many messages as it may which a group has not acknowledged; see `maxBacklog`",
-            )
-            .with_retry_after(Duration::from_secs(1))),
-            Some(Err(refusal)) => Err(refusal.error(&about)),
-            None => match streams::find(client, topic).await? {
-                None if self.streams.settings.stream.is_none() => Ok(()),
-                None => Err(self.streams.missing(topic)),
-                Some(_) => Err(Error::unavailable(
-                    "the stream of the topic does not answer: it has no leader for now",
-                )),
-            },
+        let (mut sent, mut is_stuck) = (Vec::with_capacity(messages.len()), false);
+        for message in messages {
+            let outgoing = match self.checked(client, topic, message) {
+                Ok(outgoing) if !is_stuck => outgoing,
+                unsent => {
+                    sent.push(Err(unsent.err().unwrap_or_else(failure::unsent)));
+                    continue;
+                }
+            };
+            let pending = timeout(client.target.timeout, link.send(outgoing)).await;
+            is_stuck = pending.is_err();
+            let pending = pending.unwrap_or(Err(Lost::Unsent));
+            sent.push(pending.map_err(|lost| lost.error(Effect::Write, &about)));
         }
+        if is_stuck {
+            link.doubt();
+        }
+        sent
+    }
+
+    /// Returns an error unless a topic that no stream takes has no group, so that nobody waits for its messages.
+    async fn check_unheard(&self, client: &Client, topic: &str) -> Result<()> {
+        match streams::find(client, topic).await? {
+            None if self.streams.settings.stream.is_none() => Ok(()),
+            None => Err(self.streams.missing(topic)),
+            Some(_) => Err(Error::unavailable(
+                "the stream of the topic does not answer: it has no leader for now",
+            )),
+        }
+    }
+}
+
+fn unstored(refusal: &Refusal, about: &str) -> Error {
+    match refusal.is_full() {
+        true => Error::exhausted(
+            "the topic holds as many messages as it may which a group has not acknowledged; see `maxBacklog`",
+        )
+        .with_retry_after(Duration::from_secs(1)),
+        false => refusal.error(about),
     }
 }
 
@@ -237,14 +242,11 @@ impl Driver for PubSub {
     ) -> Result<Box<dyn Consumer>> {
         check_topic(topic)?;
         let client = self.session.client()?.clone();
-        self.leaving.settle(client.target.timeout).await;
+        self.members.settle(client.target.timeout).await;
         let group = self.streams.join(topic, group, options.ephemeral).await?;
         let desk = Arc::new(Desk::new(client, self.streams.clone(), group));
-        let mut members = self.members.lock();
-        members.retain(|member| member.strong_count() > 0);
-        members.push(Arc::downgrade(&desk));
-        drop(members);
-        Ok(Box::new(Member::new(desk, self.leaving.clone())))
+        self.members.add(&desk);
+        Ok(Box::new(Member::new(desk, self.members.clone())))
     }
 
     fn describe(&self) -> Option<String> {
@@ -257,11 +259,7 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.session.close();
-        let members = std::mem::take(&mut *self.members.lock());
-        for desk in members.iter().filter_map(Weak::upgrade) {
-            desk.leave().await?;
-        }
-        Ok(())
+        self.members.close().await
     }
 }
 

@@ -4,15 +4,13 @@ mod events;
 
 pub(crate) use events::{Begin, Events};
 
-use crate::{failure::wrong, nkey};
+use crate::nkey;
 use serde::Deserialize;
-use std::{
-    hash::{Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 use url::{Host, Url};
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
+use wythe_net::{Hidden, Written, decode, wrong};
 
 const PORT: u16 = 4222;
 /// The time to connect, and the time of a call; by default.
@@ -81,8 +79,8 @@ pub(crate) struct Target {
     /// TLS, whatever the server says of it.
     pub is_secure: bool,
     pub login: Login,
-    /// The texts of `tls_ca_cert`, `tls_client_cert` and `tls_client_key`, or paths until the component opens.
-    pub pem: [Option<Hidden>; 3],
+    /// Texts in PEM, or paths of them until the component opens.
+    pub written: Written,
     pub name: String,
     pub prefix: String,
     pub timeout: Duration,
@@ -112,24 +110,6 @@ pub(crate) struct Login {
     pub token: Option<Hidden>,
     pub jwt: Option<Hidden>,
     pub seed: Option<Hidden>,
-}
-
-/// A secret that can be compared.
-#[derive(Clone)]
-pub(crate) struct Hidden(pub Secret);
-
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.reveal() == other.0.reveal()
-    }
-}
-
-impl Eq for Hidden {}
-
-impl Hash for Hidden {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.reveal().hash(state);
-    }
 }
 
 /// A config that was found good.
@@ -212,25 +192,16 @@ fn parse(config: Config) -> Result<Parsed, Wrong> {
     })
 }
 
-/// Refuses a certificate without its key, and a key without its certificate.
-fn check_pair(config: &Config) -> Result<(), Wrong> {
-    match (&config.tls_client_cert, &config.tls_client_key) {
-        (Some(_), None) => Err(wrong(
-            "tls_client_cert",
-            "expected `tls_client_key` beside it",
-        )),
-        (None, Some(_)) => Err(wrong(
-            "tls_client_key",
-            "expected `tls_client_cert` beside it",
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn target(config: Config) -> Result<Target, Wrong> {
-    let hide = |text: Option<String>| text.map(|text| Hidden(Secret::new(text)));
-    let has_tls = config.tls_ca_cert.is_some() || config.tls_client_cert.is_some();
-    let (mut servers, mut user, mut password, mut is_secure) = (Vec::new(), None, None, has_tls);
+    let names = ["tls_ca_cert", "tls_client_cert", "tls_client_key"];
+    let written = Written::new(
+        config.tls_ca_cert,
+        config.tls_client_cert,
+        config.tls_client_key,
+    );
+    let written = written.named(names);
+    let (mut servers, mut user, mut password) = (Vec::new(), None, None);
+    let mut is_secure = written.first().is_some();
     for text in config.nats_url.reveal().split(',').take(SERVERS) {
         let one = server(text)?;
         servers.push((one.host, one.port));
@@ -238,18 +209,13 @@ fn target(config: Config) -> Result<Target, Wrong> {
         user = user.or(one.user);
         password = password.or(one.password);
     }
-    check_pair(&config)?;
+    written.check_pair()?;
     let prefix = prefix(config.domain.as_deref(), config.api_prefix.as_deref())?;
     let timeout = limit("timeout", config.timeout, TIMEOUT)?;
-    let pem = [
-        hide(config.tls_ca_cert),
-        hide(config.tls_client_cert),
-        config.tls_client_key.map(Hidden),
-    ];
     Ok(Target {
         servers,
         is_secure,
-        pem,
+        written,
         prefix,
         timeout,
         login: login(
@@ -354,18 +320,17 @@ fn server(text: &str) -> Result<One, Wrong> {
     if !matches!(url.path(), "" | "/") || url.query().is_some() {
         return Err(odd());
     }
-    let decoded = |text: &str| -> Option<String> {
-        let query = format!("a={}", text.replace('+', "%2B"));
-        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.next().map(|(_, value)| value.into_owned())
+    let decoded = |text: &str| {
+        let odd = || wrong("natsURL", "expected `%` before two digits in the login");
+        decode(text).ok_or_else(odd)
     };
     let user = Some(url.username()).filter(|user| !user.is_empty());
     Ok(One {
         host,
         port: url.port().unwrap_or(PORT),
         is_secure,
-        user: user.and_then(decoded),
-        password: url.password().and_then(decoded).map(Secret::new),
+        user: user.map(decoded).transpose()?,
+        password: url.password().map(decoded).transpose()?.map(Secret::new),
     })
 }
 

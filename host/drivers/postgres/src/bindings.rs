@@ -13,23 +13,13 @@ use crate::{
     held::Held,
     settings::{Settings, config},
 };
-use answer::Answer;
 use async_trait::async_trait;
-use bytes::Bytes;
-use chrono::{SecondsFormat, Utc};
 use param::Param;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
-    bindings::{Driver, Features, Outcome, Request, statement},
+    bindings::{Database, Driver, Rows, Sql},
 };
-
-const OPERATIONS: [&str; 3] = ["close", "exec", "query"];
-/// Time that the block waits beyond the technology's own limit, so that the latter speaks first.
-const GRACE: Duration = Duration::from_secs(2);
 
 config! {
     struct Config {}
@@ -50,14 +40,14 @@ pub(super) fn warnings(settings: &Settings) -> Vec<Wrong> {
 pub(super) async fn open(settings: Settings, site: Site) -> Result<Arc<dyn Driver>> {
     let (timeout, connections) = (settings.timeout, settings.connections);
     let client = Client::open(settings, &site).await?;
-    Ok(Arc::new(Sql {
+    Ok(Arc::new(Sql(Server {
         held: Held::new(client),
         timeout,
         connections,
-    }))
+    })))
 }
 
-struct Sql {
+struct Server {
     held: Held,
     timeout: Duration,
     connections: u32,
@@ -81,54 +71,34 @@ fn refused(fault: Fault) -> Error {
 }
 
 #[async_trait]
-impl Driver for Sql {
-    fn features(&self) -> Features {
-        Features {
-            operations: OPERATIONS.map(String::from).into(),
-            ..Features::default()
-        }
+impl Database for Server {
+    type Param = Param;
+
+    fn connections(&self) -> u32 {
+        self.connections
     }
 
-    fn permits(&self) -> Option<usize> {
-        Some(self.connections as usize)
+    fn timeout(&self) -> Duration {
+        self.timeout
     }
 
-    fn patience(&self) -> Option<Duration> {
-        Some(self.timeout.saturating_add(GRACE))
+    fn check(&self) -> Result<()> {
+        self.held.client().map(drop)
     }
 
-    async fn invoke(&self, request: Request<'_>) -> Result<Outcome> {
-        if request.operation == "close" {
-            // The connections are all apps' together, and close by themselves.
-            return self.held.client().map(|_| Outcome::default());
-        }
-        let (sql, params) = statement::<Param>(&request)?;
+    async fn exec(&self, sql: &str, params: &[Param], _: usize) -> Result<u64> {
         let lent = self.held.lend().await?;
-        let (start, begin) = (Utc::now(), Instant::now());
-        let stamp = |time: chrono::DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);
-        let mut metadata = vec![
-            ("operation".to_owned(), request.operation.to_owned()),
-            ("sql".to_owned(), sql.to_owned()),
-            ("start-time".to_owned(), stamp(start)),
-        ];
-        let mut data = Bytes::new();
-        if request.operation == "exec" {
-            let changed = lent.of_app(async |client| {
-                let statement = client.prepare(sql).await?;
-                Ok(client.execute_raw(&statement, &params).await?)
-            });
-            let changed = changed.await.map_err(refused)?;
-            metadata.push(("rows-affected".to_owned(), changed.to_string()));
-        } else {
-            let mut answer = Answer::new(&request);
-            lent.of_app(async |client| answer.read(client, sql, &params).await)
-                .await
-                .map_err(refused)?;
-            data = answer.finish()?;
-        }
-        metadata.push(("end-time".to_owned(), stamp(Utc::now())));
-        metadata.push(("duration".to_owned(), format!("{:?}", begin.elapsed())));
-        Ok(Outcome { data, metadata })
+        let changed = lent.of_app(async |client| {
+            let statement = client.prepare(sql).await?;
+            Ok(client.execute_raw(&statement, params).await?)
+        });
+        changed.await.map_err(refused)
+    }
+
+    async fn query(&self, sql: &str, params: &[Param], rows: &mut Rows<'_>) -> Result<()> {
+        let lent = self.held.lend().await?;
+        let read = lent.of_app(async |client| answer::read(client, sql, params, rows).await);
+        read.await.map_err(refused)?
     }
 
     fn describe(&self) -> Option<String> {
@@ -139,8 +109,7 @@ impl Driver for Sql {
         self.held.health().await
     }
 
-    async fn close(&self) -> Result<()> {
+    fn close(&self) {
         self.held.close();
-        Ok(())
     }
 }

@@ -10,7 +10,6 @@ use crate::{
 use bytes::Bytes;
 use deadpool::managed::{self, Object, Pool, PoolError, RecycleError, RecycleResult, Timeouts};
 use futures::TryStreamExt as _;
-use parking_lot::Mutex;
 use std::{
     pin::pin,
     sync::{
@@ -19,12 +18,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_postgres::{
     Row,
     types::{FromSql, ToSql},
 };
-use wythe_blocks::{Backoff, Clients, Error, Result, Site, time::Clock as _};
+use wythe_blocks::{Backoff, Clients, Error, Gate, Result, Site};
 
 /// Pauses between connections that fail, for all who want one together.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
@@ -65,7 +64,7 @@ impl Client {
         let connections = way.settings.connections as usize;
         let maker = Maker {
             way,
-            gate: Mutex::new((BACKOFF, None)),
+            gate: Gate::new(BACKOFF),
             promised: OnceLock::new(),
         };
         let pool = Pool::builder(maker).max_size(connections);
@@ -150,8 +149,7 @@ async fn lend(pool: &Pool<Maker>) -> Result<Lent> {
 /// The way to new connections, which those who want one take together.
 struct Maker {
     way: Way,
-    /// Failures in a row, and the end of the pause after the last.
-    gate: Mutex<(Backoff, Option<Instant>)>,
+    gate: Gate,
     /// Promises of the first connection, which the components' features rest on.
     promised: OnceLock<Promises>,
 }
@@ -161,21 +159,8 @@ impl managed::Manager for Maker {
     type Error = Error;
 
     async fn create(&self) -> Result<Connection> {
-        let until = self.gate.lock().1;
-        if let Some(until) = until {
-            sleep_until(until).await;
-        }
-        let made = self.way.connect(None).await;
-        let made = made.and_then(|connection| self.checked(connection));
-        let mut gate = self.gate.lock();
-        match &made {
-            Ok(_) => *gate = (BACKOFF, None),
-            Err(_) => {
-                let pause = gate.0.fail_apart();
-                gate.1 = Some(Instant::now().after(pause));
-            }
-        }
-        made
+        let attempt = async { self.checked(self.way.connect(None).await?) };
+        self.gate.pass(attempt).await
     }
 
     async fn recycle(

@@ -4,7 +4,7 @@ use crate::{
     fault::{of_login, unreachable},
     meter::{Meter, Metered},
     settings::Settings,
-    tls::{self, Secure, Trust},
+    tls::{self, Trust},
 };
 use parking_lot::Mutex;
 use std::{collections::HashMap, io, time::Duration};
@@ -14,6 +14,7 @@ use tokio_postgres::{
     config::SslMode, tls::NoTlsStream,
 };
 use wythe_blocks::{Error, Result, time::milliseconds};
+use wythe_net::Secure;
 
 /// The oldest version that is spoken to: 13 makes random UUIDs by itself.
 const OLDEST: u32 = 130_000;
@@ -60,10 +61,9 @@ pub(super) struct Way {
 impl Way {
     /// `roots` is the text of the authorities' file, where one is named.
     pub fn new(settings: Settings, roots: Option<&[u8]>) -> Result<Self> {
-        let secure = match settings.trust {
-            Trust::Plain => None,
-            trust => Some(Secure::new(&settings.host, trust, roots)?),
-        };
+        let roots = roots.map(|text| ("sslRootCert", text));
+        let secure = |proof| Secure::new(&settings.host, proof, roots);
+        let secure = settings.trust.proof().map(secure).transpose()?;
         let mut config = Config::new();
         config
             .user(&settings.user)

@@ -11,7 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use lapin::{
     BasicProperties,
-    types::{AMQPValue, FieldTable},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use std::{
     sync::{
@@ -30,8 +30,12 @@ use wythe_blocks::{
 
 /// The pause before the second attempt; it doubles with each, up to the last.
 const RETRY: Backoff = Backoff::SLOW;
-/// Bytes of the metadata of a message: they are in one frame.
+/// Milliseconds of a message's time, as the server takes them.
+const MAX_TTL: u64 = u32::MAX as u64;
+/// Bytes of the metadata of a message: they are in one frame, and a server ends the connection over one that is too large.
 const MAX_HEADERS: usize = 32 << 10;
+/// Bytes of a pair of them beside its texts.
+const HEADER: usize = 6;
 
 pub(super) async fn open(
     client: Arc<Client>,
@@ -103,7 +107,7 @@ impl Binding {
         let mut headers = FieldTable::default();
         let mut size = 0;
         for (name, value) in request.metadata {
-            size += name.len() + value.len();
+            size += name.len() + value.len() + HEADER;
             headers.insert(short("a name of the metadata", name)?, text(value));
         }
         if size > MAX_HEADERS {
@@ -117,9 +121,7 @@ impl Binding {
             .with_delivery_mode(2)
             .with_content_type(short("`contentType`", content_type)?)
             .with_headers(headers);
-        if let Some(seconds) = number::<u32>(request, "ttlInSeconds")? {
-            let milliseconds = u64::from(seconds) * 1_000;
-            let expiration = short("`ttlInSeconds`", &milliseconds.to_string())?;
+        if let Some(expiration) = expiration(request)? {
             properties = properties.with_expiration(expiration);
         }
         if let Some(priority) = number::<u8>(request, "priority")? {
@@ -147,6 +149,19 @@ fn number<N: std::str::FromStr>(request: &Request<'_>, name: &str) -> Result<Opt
     };
     let wrong = |_| Error::invalid(format!("expected metadata `{name}` to be a number"));
     text.parse().map(Some).map_err(wrong)
+}
+
+/// The time after which the server drops a message, in milliseconds.
+fn expiration(request: &Request<'_>) -> Result<Option<ShortString>> {
+    let name = "ttlInSeconds";
+    match number::<u32>(request, name)?.map(|seconds| u64::from(seconds) * 1_000) {
+        None => Ok(None),
+        Some(time @ 0..=MAX_TTL) => short(name, &time.to_string()).map(Some),
+        Some(_) => Err(Error::invalid(format!(
+            "expected metadata `{name}` to be at most {}",
+            MAX_TTL / 1_000
+        ))),
+    }
 }
 
 /// The delivery that the app gets: the body, and the headers that are texts.

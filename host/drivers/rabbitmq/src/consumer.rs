@@ -9,6 +9,7 @@ pub(crate) use desk::Given;
 
 use crate::{
     client::{Client, Side},
+    fault,
     publisher::{Answer, Outgoing, Publisher},
     queue::Queue,
 };
@@ -21,9 +22,9 @@ use lapin::{
 use std::{sync::Arc, time::Duration};
 use tokio::{
     task::AbortHandle,
-    time::{sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
-use wythe_blocks::{Error, Result, random};
+use wythe_blocks::{Error, Result, random, time::Clock as _};
 
 /// The time for which a pull that has one message waits for those that come with it.
 const TOGETHER: Duration = Duration::from_millis(2);
@@ -48,7 +49,7 @@ impl Member {
     /// Makes the queue where it is missing; messages come with the first pull.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the task belongs to the member, which ends it when it leaves"
+        reason = "the task belongs to the member, and ends with it"
     )]
     pub async fn join(source: Source) -> Result<Self> {
         let opened = reader::open(&source).await?;
@@ -99,8 +100,10 @@ impl Member {
         }
     }
 
+    /// Acknowledges a delivery, within the time of a request.
     pub async fn ack(&self, receipt: &[u8]) -> Result<()> {
-        self.desk.ack(receipt).await
+        let acked = timeout(self.source.client.target.timeout, self.desk.ack(receipt)).await;
+        acked.unwrap_or_else(|_| Err(fault::late("an acknowledgement")))
     }
 
     pub fn postpone(&self, receipt: &[u8], delay: Duration) -> Result<()> {
@@ -114,6 +117,13 @@ impl Member {
             desk: self.desk.clone(),
             task: self.task.clone(),
         }
+    }
+}
+
+impl Drop for Member {
+    /// Ends its task, where it did not leave; the server gives to others what it has.
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
@@ -163,11 +173,12 @@ impl Leaving {
         let copies: Vec<_> = held.iter().map(|(_, incoming)| copy(incoming)).collect();
         let about = self.source.queue.about();
         let answers = publisher.send(None, &copies, &about).await;
+        let deadline = Instant::now().after(self.source.client.target.timeout);
         for ((tag, _), answer) in held.iter().zip(answers) {
             // Without a copy the message goes back, with an attempt too many.
             if matches!(answer, Ok(Answer::Stored)) {
                 let acked = channel.basic_ack(*tag, BasicAckOptions::default());
-                let _ = timeout(self.source.client.target.timeout, acked).await;
+                let _ = timeout_at(deadline, acked).await;
             }
         }
     }

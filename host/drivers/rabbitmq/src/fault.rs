@@ -69,6 +69,12 @@ fn soft_error(soft: &AMQPSoftError, about: &str) -> Error {
 
 /// An error of a publish that was sent.
 pub(crate) fn of_publish(error: lapin::Error, about: &str, exchange: &str) -> Error {
+    // In its texts the server names the exchange that has no name.
+    let exchange = if exchange.is_empty() {
+        "amq.default"
+    } else {
+        exchange
+    };
     let refused = match kind(&error) {
         // The channel is that of other messages, too: it is this one only if the server names it.
         Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => {
@@ -111,5 +117,34 @@ pub(crate) fn short(what: &str, text: &str) -> Result<lapin::types::ShortString>
         length => Err(Error::invalid(format!(
             "{what} has {length} bytes; at most 255 are allowed"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lapin::protocol::AMQPError;
+    use wythe_blocks::Kind;
+
+    #[test]
+    fn a_publish_that_is_refused_is_denied_where_the_server_names_its_exchange() {
+        let text = |exchange: &str| {
+            format!(
+                "ACCESS_REFUSED - write access to exchange '{exchange}' in vhost '/' refused for user 'reader'"
+            )
+        };
+        let cases = [
+            ("topic", "topic", Kind::Denied),
+            ("", "amq.default", Kind::Denied),
+            ("topic", "other", Kind::UnknownOutcome),
+            ("", "topic", Kind::UnknownOutcome),
+        ];
+        for (exchange, named, expected) in cases {
+            let refused = AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED);
+            let error = AMQPError::new(refused, text(named).into());
+            let error = ErrorKind::ProtocolError(error).into();
+            let error = of_publish(error, "a message", exchange);
+            assert_eq!(error.kind(), expected, "{}", error.chain());
+        }
     }
 }

@@ -67,12 +67,7 @@ async fn open(target: &Target, part: &str) -> Result<Link> {
     let stream = reach("hostname", &address.host, address.port).await?;
     let stream: Box<dyn Bytes> = match &target.tls {
         None => Box::new(stream),
-        Some(tls) => Box::new(tls.connect(&address.host, stream).await.map_err(|error| {
-            Error::unavailable(
-                "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
-            )
-            .with_source(error)
-        })?),
+        Some(tls) => Box::new(tls.connect(&address.host, stream).await?),
     };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let stream: Box<dyn Bytes> = Box::new(Measured::new(stream, Scan::new(facts.clone())));

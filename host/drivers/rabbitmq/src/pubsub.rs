@@ -13,6 +13,7 @@ use crate::{
     settings::{Layout, Parsed, QueueType},
 };
 use async_trait::async_trait;
+use futures::future::join_all;
 use letters::Letters;
 use member::Member;
 use message::{Form, MAX_MESSAGE};
@@ -106,7 +107,7 @@ impl PubSub {
 
     fn queue(&self, topic: &str, group: &str, options: &SubscribeOptions) -> Result<Queue> {
         let mut queue = match options.ephemeral {
-            true => Queue::passing(self.names.passing(group, topic)?),
+            true => Queue::passing(Names::passing(group, topic)?),
             false => {
                 let name = self.names.lasting(group, topic)?;
                 let kind = names::queue_type(options)?.unwrap_or(self.layout.queue);
@@ -116,9 +117,10 @@ impl PubSub {
                 queue
             }
         };
-        queue.bound(&names::limit(options, self.layout.limit)?);
+        let limit = names::limit(options, self.layout.limit)?;
+        queue.bound(&limit);
         if self.layout.has_letters && !options.ephemeral {
-            queue.keep_dropped(&self.layout)?;
+            queue.keep_dropped(&self.layout, limit.drops)?;
         }
         names::add(options, &mut queue)?;
         let exchange = Exchange::of_topic(&self.layout, topic)?;
@@ -239,11 +241,9 @@ impl Driver for PubSub {
     async fn close(&self) -> Result<()> {
         self.is_closed.store(true, Relaxed);
         let members = std::mem::take(&mut *self.members.lock());
-        let mut result = Ok(());
-        for member in members {
-            result = result.and(member.leave(&self.publisher).await);
-        }
+        let left = members.iter().map(|member| member.leave(&self.publisher));
+        let left = join_all(left).await;
         self.publisher.close().await;
-        result
+        left.into_iter().collect()
     }
 }

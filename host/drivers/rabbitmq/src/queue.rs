@@ -170,8 +170,9 @@ impl Queue {
         }
     }
 
-    /// Has what the server drops go to the queue `dlq-QUEUE`, by the exchange `dlx-QUEUE`, as in Dapr.
-    pub fn keep_dropped(&mut self, layout: &Layout) -> Result<()> {
+    /// Has what the server drops go to the queue `dlq-QUEUE`, by the exchange `dlx-QUEUE`, as in Dapr; `drops` where old messages
+    /// make room for new ones.
+    pub fn keep_dropped(&mut self, layout: &Layout, drops: bool) -> Result<()> {
         let exchange = Exchange {
             name: short(
                 "the name of the dead letter exchange",
@@ -197,7 +198,7 @@ impl Queue {
         let name = text(exchange.name.as_str());
         self.arguments.insert("x-dead-letter-exchange".into(), name);
         // By default the server forgets a message before the other queue has it.
-        if self.kind == QueueType::Quorum && !layout.limit.drops {
+        if self.kind == QueueType::Quorum && !drops {
             let strategy = text("at-least-once");
             self.arguments
                 .insert("x-dead-letter-strategy".into(), strategy);

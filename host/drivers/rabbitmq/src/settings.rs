@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{ByteSize, Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, wrong};
+use wythe_net::{Hidden, Tls, Written, limit, wrong};
 
 /// The time to connect and of one request, by default.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -310,7 +310,7 @@ pub(crate) fn parse_binding(config: BindingConfig) -> Result<Binding, Wrong> {
             name: config.client_name,
             heartbeat: HEARTBEAT,
             reconnect: pause("reconnectWaitInSeconds", wait, Duration::from_secs(5))?,
-            timeout: limit("timeout", config.timeout.map(Duration::from), TIMEOUT)?,
+            timeout: limit("timeout", config.timeout, TIMEOUT)?,
         },
     })
 }
@@ -336,7 +336,6 @@ fn target(config: PubSubConfig) -> Result<Target, Wrong> {
     found.is_secure = is_secure;
     let is_external = config.sasl_external.unwrap_or(false);
     let written = Written::new(config.ca_cert, config.client_cert, config.client_key);
-    let heartbeat = config.heart_beat.map(Duration::from);
     let password = config.password.or(found.password.take());
     Ok(Target {
         tls: secure("protocol", is_secure, is_external, written)?,
@@ -345,9 +344,9 @@ fn target(config: PubSubConfig) -> Result<Target, Wrong> {
         address: found.address("hostname", config.hostname, config.port, config.vhost)?,
         is_external,
         name: config.client_name,
-        heartbeat: limit("heartBeat", heartbeat, HEARTBEAT)?.max(Duration::from_secs(1)),
+        heartbeat: limit("heartBeat", config.heart_beat, HEARTBEAT)?.max(Duration::from_secs(1)),
         reconnect: pause("reconnectWait", config.reconnect_wait, RECONNECT)?,
-        timeout: limit("timeout", config.timeout.map(Duration::from), TIMEOUT)?,
+        timeout: limit("timeout", config.timeout, TIMEOUT)?,
     })
 }
 
@@ -389,19 +388,6 @@ fn ttl(written: Option<Seconds>) -> Result<Option<Duration>, Wrong> {
         }
         // Dapr's 0 is no end.
         written => Ok(written.map(|ttl| ttl.0).filter(|ttl| !ttl.is_zero())),
-    }
-}
-
-/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
-fn limit(
-    setting: &'static str,
-    written: Option<Duration>,
-    default: Duration,
-) -> Result<Duration, Wrong> {
-    let time = written.unwrap_or(default);
-    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-        true => Ok(time),
-        false => Err(wrong(setting, "expected 10ms to 24h")),
     }
 }
 

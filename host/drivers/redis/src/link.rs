@@ -107,12 +107,7 @@ async fn connect(
     let Some(tls) = &target.tls else {
         return greet(stream, login, database, false).await;
     };
-    let stream = tls.connect(host, stream).await.map_err(|error| {
-        Error::unavailable(
-            "no TLS with the server: it speaks none on this port, or its certificate is not one that `caCert` or the web's authorities signed for this host name",
-        )
-        .with_source(error)
-    })?;
+    let stream = tls.connect(host, stream).await?;
     greet(stream, login, database, true).await
 }
 

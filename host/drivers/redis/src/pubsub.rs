@@ -2,7 +2,6 @@
 //! group of the server is a group here; a message is taken out of its stream once every group is done with it.
 
 mod desk;
-mod leaving;
 mod member;
 mod message;
 mod reader;
@@ -15,18 +14,13 @@ use crate::{
 };
 use async_trait::async_trait;
 use desk::Desk;
-use leaving::Leaving;
 use member::Member;
 use message::Fields;
-use parking_lot::Mutex;
 use redis::Value;
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Result, Site,
-    pubsub::{Consumer, Driver, Features, Message, SubscribeOptions},
+    pubsub::{Consumer, Driver, Features, Members, Message, SubscribeOptions},
     random, time,
 };
 
@@ -48,18 +42,14 @@ pub(super) async fn open(
     Ok(Arc::new(PubSub {
         session: Session::open(client, &site.component).await?,
         settings: parsed.streams,
-        leaving: Arc::default(),
-        members: Mutex::default(),
+        members: Arc::default(),
     }))
 }
 
 struct PubSub {
     session: Session,
     settings: Streams,
-    /// Members that give back what they have.
-    leaving: Arc<Leaving>,
-    /// Members that there are, for the close.
-    members: Mutex<Vec<Weak<Desk>>>,
+    members: Arc<Members<Desk>>,
 }
 
 impl PubSub {
@@ -215,7 +205,7 @@ impl Driver for PubSub {
         check_topic(topic)?;
         check_group(group)?;
         let client = self.session.client().await?.clone();
-        self.leaving.settle(client.target.call).await;
+        self.members.settle(client.target.call).await;
         let group = match options.ephemeral {
             true => format!("{group}{PASSING}"),
             false => group.to_owned(),
@@ -229,11 +219,8 @@ impl Driver for PubSub {
             name,
         ));
         desk.enter("$").await?;
-        let mut members = self.members.lock();
-        members.retain(|member| member.strong_count() > 0);
-        members.push(Arc::downgrade(&desk));
-        drop(members);
-        Ok(Box::new(Member::new(desk, self.leaving.clone())))
+        self.members.add(&desk);
+        Ok(Box::new(Member::new(desk, self.members.clone())))
     }
 
     fn describe(&self) -> Option<String> {
@@ -246,11 +233,7 @@ impl Driver for PubSub {
 
     async fn close(&self) -> Result<()> {
         self.session.close();
-        let members = std::mem::take(&mut *self.members.lock());
-        for desk in members.iter().filter_map(Weak::upgrade) {
-            desk.leave().await?;
-        }
-        Ok(())
+        self.members.close().await
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
 use wythe_manifest::{Duration as Span, Secret};
-use wythe_net::{Hidden, Tls, Written, wrong};
+use wythe_net::{Hidden, Tls, Written, limit, wrong};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -300,19 +300,6 @@ fn streams(config: &Config) -> Result<Streams, Wrong> {
         }
     }
     Ok(streams)
-}
-
-/// A time that is written, within bounds: 0 would end everything, and a day holds whoever waits.
-fn limit(
-    setting: &'static str,
-    written: Option<Span>,
-    default: Duration,
-) -> Result<Duration, Wrong> {
-    let time = written.map_or(default, Duration::from);
-    match (Duration::from_millis(10)..=Duration::from_secs(24 * 3_600)).contains(&time) {
-        true => Ok(time),
-        false => Err(wrong(setting, "expected 10ms to 24h")),
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 use super::{
     letter::Defaults,
-    secure::Secure,
     session::{Failure, Session},
 };
 use async_trait::async_trait;
@@ -24,6 +23,7 @@ use wythe_blocks::{
     bindings::{Driver, Features, Outcome, Request},
 };
 use wythe_manifest::Secret;
+use wythe_net::{Proof, Secure};
 
 /// Time to reach one address of the server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -86,7 +86,14 @@ pub(super) fn parse(config: Config) -> Result<Parsed, Wrong> {
         }
     };
     let any = config.skip_tls_verify.unwrap_or(false);
-    let secure = || Secure::new(&config.host, any).map_err(|error| Wrong::new("host", error));
+    let proof = match any {
+        true => Proof::Any,
+        false => Proof::Full,
+    };
+    let secure = || {
+        let secure = Secure::new(&config.host, proof, None);
+        secure.map_err(|error| Wrong::new("host", error))
+    };
     let way = match config.tls.unwrap_or(usual) {
         Security::None => Way::Plain,
         Security::StartTls => Way::StartTls(secure()?),

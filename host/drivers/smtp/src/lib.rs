@@ -3,7 +3,6 @@
 mod bindings;
 mod letter;
 mod metered;
-mod secure;
 mod session;
 
 use wythe_blocks::Registry;

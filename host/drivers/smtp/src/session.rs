@@ -1,6 +1,6 @@
 //! A conversation with a mail server, in which the server can neither talk for ever nor answer before it is asked.
 
-use super::{metered::Left, secure::Secure};
+use super::metered::Left;
 use lettre::transport::smtp::{
     authentication::{Credentials, Mechanism},
     commands::{Auth, Ehlo, Quit},
@@ -13,6 +13,7 @@ use tokio::{
     time::timeout,
 };
 use wythe_blocks::Measured;
+use wythe_net::Secure;
 
 /// Bytes of one answer, all of its lines together.
 const ANSWER: usize = 16 << 10;

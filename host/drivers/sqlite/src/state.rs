@@ -265,6 +265,10 @@ impl Driver for State {
         Some(self.database.describe())
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn health(&self) -> Result<()> {
         self.database.health().await
     }

@@ -16,8 +16,8 @@ use std::{
 use wythe_blocks::{
     Error, Result, Site,
     secrets::{Driver, Features, Found, Value},
-    text::hex,
 };
+use wythe_client::encode;
 
 /// Names of one store, and directories that are looked into.
 const NAMES: usize = 100_000;
@@ -50,9 +50,9 @@ struct Vault {
 impl Vault {
     /// The path of a secret, or of a directory that ends with a slash, in a part of the engine.
     fn path(&self, part: &str, name: &str) -> String {
-        let (engine, prefix) = (encode(&self.engine), encode(&self.prefix));
+        let (engine, prefix) = (encode(&self.engine, "/"), encode(&self.prefix, "/"));
         let slash = if prefix.is_empty() { "" } else { "/" };
-        format!("/v1/{engine}/{part}/{prefix}{slash}{}", encode(name))
+        format!("/v1/{engine}/{part}/{prefix}{slash}{}", encode(name, "/"))
     }
 
     fn client(&self) -> Result<&Client> {
@@ -101,22 +101,6 @@ impl Vault {
             .filter(|name| is_path(name.trim_end_matches('/')));
         Ok(own.map(|name| format!("{directory}{name}")).collect())
     }
-}
-
-/// A path in percent encoding, but for letters, digits, `-._~` and slashes.
-fn encode(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        let c = char::from(byte);
-        match c.is_ascii_alphanumeric() || "-._~/".contains(c) {
-            true => encoded.push(c),
-            false => {
-                encoded.push('%');
-                encoded.push_str(&hex([byte]).to_ascii_uppercase());
-            }
-        }
-    }
-    encoded
 }
 
 #[async_trait]
@@ -212,7 +196,7 @@ mod tests {
 
     #[test]
     fn paths_are_encoded_and_lead_nowhere_else() {
-        assert_eq!(encode("a b/c?d#e%"), "a%20b/c%3Fd%23e%25");
+        assert_eq!(encode("a b/c?d#e%", "/"), "a%20b/c%3Fd%23e%25");
         assert!(is_path("a/b.c"));
         for name in ["", "/a", "a/", "a//b", "a/../b", ".", "a\nb"] {
             assert!(!is_path(name), "{name:?}");

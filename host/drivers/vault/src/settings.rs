@@ -1,9 +1,10 @@
 //! The settings, by Dapr's names.
 
 use serde::Deserialize;
-use std::{net::IpAddr, path::PathBuf, time::Duration};
-use url::{Host, Url};
+use std::{path::PathBuf, time::Duration};
+use url::Url;
 use wythe_blocks::{Error, Result, Wrong};
+use wythe_client::is_exposed;
 use wythe_manifest::{Duration as Time, Secret};
 
 const ADDRESS: &str = "https://127.0.0.1:8200";
@@ -148,13 +149,7 @@ fn authorities(
 
 /// Warns of a token and secrets that others may read on their way.
 pub(crate) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
-    let is_here = match parsed.url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    };
-    match parsed.url.scheme() == "http" && !is_here {
+    match is_exposed(&parsed.url) {
         false => Vec::new(),
         true => vec![wrong(
             "vaultAddr",

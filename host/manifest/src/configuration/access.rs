@@ -1,6 +1,10 @@
-//! `accessControl`: which apps may call which operations of an app. It is asked on the side of the app that is called.
+//! `accessControl`: which apps, and which clients outside, may call which operations of an app. It is asked on the side of the
+//! app that is called.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
 
 use super::operation::{Operation, best, read_operations};
 use super::{Access, read_access};
@@ -12,6 +16,10 @@ use crate::reader::{At, Fields};
 const MAX_POLICIES: usize = 1_000;
 /// The trust domain where none is written.
 const PUBLIC: &str = "public";
+/// Bytes of a client's name.
+const MAX_CLIENT: usize = 256;
+/// The kinds of names in certificates.
+const KINDS: [&str; 3] = ["uri:", "dns:", "cn:"];
 
 /// The policies of calls to the apps that a `Configuration` is for.
 #[derive(Clone, Debug)]
@@ -22,22 +30,79 @@ pub struct AccessControl {
     pub policies: Vec<CallerPolicy>,
     /// The place where it was written.
     pub source: Source,
-    by_caller: HashMap<(Name, Name), usize>,
+    by_caller: HashMap<Subject, usize>,
+    names_clients: bool,
 }
 
-/// The policy of calls by one app.
+/// A subject of policies: whoever calls an app.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// An app.
+    App {
+        /// The tenant of the app.
+        namespace: Name,
+        /// Its id.
+        app: Name,
+    },
+    /// A client outside, which has shown a certificate.
+    Client(ClientName),
+    /// A client outside without a certificate, or without a name in it. No policy is its own.
+    Stranger,
+}
+
+/// The name in a client's certificate: `uri:`, `dns:` or `cn:`, and ASCII, 256 bytes in all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientName(Arc<str>);
+
+/// The policy of calls by one caller.
 #[derive(Clone, Debug)]
 pub struct CallerPolicy {
-    /// The app that calls.
-    pub app: Name,
-    /// The tenant of that app.
-    pub namespace: Name,
+    /// The caller, which is no stranger.
+    pub caller: Subject,
     /// The action where no operation decides; none is that of the document.
     pub default_action: Option<Access>,
     /// The operations, no two of which have the same name.
     pub operations: Vec<Operation>,
     /// The place where it was written.
     pub source: Source,
+}
+
+impl ClientName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClientName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let has_name = |kind: &&str| {
+            text.strip_prefix(*kind)
+                .is_some_and(|name| !name.is_empty())
+        };
+        let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        let is_name = text.len() <= MAX_CLIENT && text.bytes().all(is_plain);
+        match is_name && KINDS.iter().any(has_name) {
+            true => Ok(ClientName(text.into())),
+            false => Err(format!(
+                "`{}` is no name in a client's certificate: expected one as apps read it, ASCII of {MAX_CLIENT} bytes at most, such as `uri:spiffe://example.org/partner`, `dns:partner.example.org` or `cn:Partner`",
+                shown(text)
+            )),
+        }
+    }
+}
+
+/// The words for a caller in a message.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::App { app, .. } => write!(f, "the app `{app}`"),
+            Subject::Client(name) => write!(f, "the client `{}`", name.as_str()),
+            Subject::Stranger => f.write_str("a client without a name"),
+        }
+    }
 }
 
 /// The answer to a call, with the place that decided.
@@ -54,15 +119,14 @@ pub struct Decision<'a> {
 }
 
 impl AccessControl {
-    /// Decides about a call by an app of a tenant; `segments` are those of its path, as [`crate::path_segments`] makes
-    /// them.
-    pub fn decide(
-        &self,
-        (tenant, app): (&Name, &Name),
-        verb: &str,
-        segments: &[String],
-    ) -> Decision<'_> {
-        let policy = self.by_caller.get(&(tenant.clone(), app.clone()));
+    /// Returns whether it is asked about requests from outside: a policy of it names a client.
+    pub fn names_clients(&self) -> bool {
+        self.names_clients
+    }
+
+    /// Decides about a call; `segments` are those of its path, as [`crate::path_segments`] makes them.
+    pub fn decide(&self, caller: &Subject, verb: &str, segments: &[String]) -> Decision<'_> {
+        let policy = self.by_caller.get(caller);
         let Some(policy) = policy.map(|index| &self.policies[*index]) else {
             return Decision {
                 access: self.default_action,
@@ -115,6 +179,7 @@ pub(super) fn read(at: &At) -> Option<AccessControl> {
         policies: Vec::new(),
         source: at.source(),
         by_caller: HashMap::new(),
+        names_clients: false,
     };
     for item in &items {
         if let Some(policy) = read_policy(item, domain) {
@@ -133,6 +198,7 @@ fn domain<'a>(fields: &Fields<'a>) -> &'a str {
 fn read_policy(at: &At, domain: &str) -> Option<CallerPolicy> {
     let fields = at.fields(&[
         "appId",
+        "client",
         "defaultAction",
         "trustDomain",
         "namespace",
@@ -149,8 +215,10 @@ fn read_policy(at: &At, domain: &str) -> Option<CallerPolicy> {
         ));
     }
     let default_action = fields.get("defaultAction").map(|at| read_access(&at));
-    let app = fields.demand("appId", "the app that calls", At::parse);
-    let namespace = fields.demand("namespace", "the tenant of the app that calls", At::parse);
+    let caller = match fields.get("client") {
+        Some(at) => read_client(&fields, &at),
+        None => read_app(&fields),
+    };
     let operations = fields.get("operations");
     let operations = operations.map(|at| read_operations(&at));
     Some(CallerPolicy {
@@ -159,24 +227,41 @@ fn read_policy(at: &At, domain: &str) -> Option<CallerPolicy> {
             Some(read) => Some(read?),
             None => None,
         },
-        app: app?,
-        namespace: namespace?,
+        caller: caller?,
         source: at.source(),
     })
+}
+
+fn read_app(fields: &Fields) -> Option<Subject> {
+    let app = fields.demand("appId", "the app that calls", At::parse);
+    let namespace = fields.demand("namespace", "the tenant of the app that calls", At::parse);
+    Some(Subject::App {
+        app: app?,
+        namespace: namespace?,
+    })
+}
+
+/// A client is in no tenant and in no trust domain.
+fn read_client(fields: &Fields, at: &At) -> Option<Subject> {
+    for (_, other) in fields.each_of(&["appId", "namespace", "trustDomain"]) {
+        other.error("is about apps, and the policy about a `client` outside; write one for each");
+    }
+    at.parse().map(Subject::Client)
 }
 
 impl AccessControl {
     /// Adds a policy; two for one caller would contradict each other.
     fn add(&mut self, policy: CallerPolicy, at: &At) {
-        let caller = (policy.namespace.clone(), policy.app.clone());
-        if let Some(index) = self.by_caller.get(&caller) {
+        if let Some(index) = self.by_caller.get(&policy.caller) {
             at.error(&format!(
-                "the app `{}` has its policy already in {}; write one",
-                policy.app, self.policies[*index].source
+                "{} has its policy already in {}; write one",
+                policy.caller, self.policies[*index].source
             ));
             return;
         }
-        self.by_caller.insert(caller, self.policies.len());
+        self.names_clients |= matches!(policy.caller, Subject::Client(_));
+        self.by_caller
+            .insert(policy.caller.clone(), self.policies.len());
         self.policies.push(policy);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Configuration, SecretScope};
+use super::{Configuration, SecretScope, Subject};
 use crate::name::Name;
 use crate::problem::{Problem, Problems, Source};
 use crate::resources::Resources;
@@ -90,17 +90,16 @@ fn check_documents(resources: &mut Resources, problems: &mut Problems) {
 fn check_operations(resources: &mut Resources, problems: &mut Problems) {
     let documents = resources.configurations.iter();
     let policies = documents.filter_map(|one| Some(&one.access.as_ref()?.policies));
-    let mut operations: HashMap<(&Name, &Name), usize> = HashMap::new();
+    let mut operations: HashMap<&Subject, usize> = HashMap::new();
     let one_too_many = policies.flatten().find(|policy| {
-        let caller = (&policy.namespace, &policy.app);
-        let count = operations.entry(caller).or_default();
+        let count = operations.entry(&policy.caller).or_default();
         *count += policy.operations.len();
         *count > MAX_OPERATIONS
     });
     if let Some(policy) = one_too_many {
         let message = format!(
-            "all documents together have more than {MAX_OPERATIONS} operations for `{}`; `/a/*` and `/a/**` join some",
-            policy.app
+            "all documents together have more than {MAX_OPERATIONS} operations for {}; `/a/*` and `/a/**` join some",
+            policy.caller
         );
         let problem = policy.source.problem("operations", message);
         problems.0.push(problem);

@@ -9,7 +9,7 @@ mod operation;
 mod pipeline;
 mod unenforced;
 
-pub use access::{AccessControl, CallerPolicy, Decision};
+pub use access::{AccessControl, CallerPolicy, ClientName, Decision, Subject};
 pub use api::ApiLists;
 pub(crate) use check::{Scopes, check};
 pub use denied_types::DeniedType;

@@ -17,7 +17,7 @@ pub use metered::{Metered, Unit};
 pub use quotas::{Quota, Quotas};
 pub use read::{load_host_file, parse as parse_host_file};
 pub use signing::{SIGNATURE_EXTENSION, SigningKey, SigningKeys, Unsigned};
-pub use tls::{CertificateFiles, ClientAuthority, HostTls};
+pub use tls::{CertificateFiles, ClientAuthority, HostTls, TenantTls};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,8 +81,8 @@ pub struct Terms {
     pub hosts: Vec<HostName>,
     /// True if it answers to `/<tenant>/`; by default a tenant without host names does.
     pub by_path: bool,
-    /// The certificate of its host names; default that of the host.
-    pub tls: Option<CertificateFiles>,
+    /// HTTPS of its host names, where that is another one than the host's.
+    pub tls: TenantTls,
     /// The hosts that its apps and plugins may be granted; default none.
     pub http: Allowed<HostPattern>,
     /// The servers that its plugins may connect to; default none.
@@ -111,6 +111,20 @@ pub struct Allowed<T> {
 }
 
 impl Terms {
+    /// The problem of a demand for certificates that is left out by asking by the path, under a name of nobody's.
+    fn open_path(&self) -> Option<Problem> {
+        let clients = self.tls.clients.as_ref();
+        // Without a host name there is another problem.
+        let is_open = self.by_path && !self.hosts.is_empty();
+        let clients = clients.filter(|clients| clients.is_required && is_open)?;
+        let message = format!(
+            "clients that ask by `/{}/` show no certificate to this authority; leave `path: true` out, or write \
+             `clientCertificates: optional`",
+            self.tenant
+        );
+        Some(clients.source.problem("spec.tls.clientCa", message))
+    }
+
     /// The words for the place of a quota: where the operator wrote it, or may write it.
     pub fn place_of(&self, quota: Metered) -> String {
         let key = quota.key();
@@ -147,10 +161,7 @@ impl HostFile {
                 .find_map(|one| one.path)
                 .unwrap_or(hosts.is_empty()),
             hosts,
-            tls: documents
-                .iter()
-                .find_map(|one| one.tls.as_ref())
-                .map(|written| written.of(tenant)),
+            tls: TenantTls::of(tenant, documents.iter().filter_map(|one| one.tls.as_ref())),
             http: chosen(&documents, |one| one.http.clone(), &source),
             tcp: chosen(&documents, |one| one.tcp.clone(), &source),
             components: documents.iter().find_map(|one| one.components.clone()),
@@ -169,21 +180,24 @@ impl HostFile {
         for document in self.documents.iter().filter(about) {
             problems.extend(document.problems.clone());
         }
-        problems.0.extend(self.unused_certificate(tenant));
+        let terms = self.terms(tenant);
+        problems.0.extend(self.unused_tls(&terms));
+        problems.0.extend(terms.open_path());
         problems
     }
 
-    /// The problem of a certificate that nobody is ever shown.
-    fn unused_certificate(&self, tenant: &Name) -> Option<Problem> {
-        let terms = self.terms(tenant);
+    /// The problems of a certificate that nobody is ever shown, and of an authority that nobody is ever asked for.
+    fn unused_tls(&self, terms: &Terms) -> Vec<Problem> {
         let message = match (&self.tls, terms.hosts.is_empty()) {
             (None, _) => {
                 "no HTTPS is answered; write `tls` in the document of `kind: Host` as well"
             }
             (Some(_), true) => "a certificate is chosen by host name; write `hosts` as well",
-            (Some(_), false) => return None,
+            (Some(_), false) => return Vec::new(),
         };
-        Some(terms.tls?.source.problem("spec.tls", message))
+        let places = terms.tls.places();
+        let problems = places.map(|(source, key)| source.problem(key, message));
+        problems.collect()
     }
 
     /// Every problem of every document.

@@ -3,6 +3,7 @@
 mod places;
 mod quotas;
 mod signing;
+mod tls;
 
 use super::{HostFile, load_host_file, read::parse};
 use crate::{Same, parse_manifest, parse_resources};
@@ -292,92 +293,4 @@ fn only_a_file_that_is_not_there_is_no_file() {
     fs::write(&file, "").unwrap();
     // Nothing can be looked up below a file.
     assert!(load_host_file(&file).1.has_errors());
-}
-
-#[test]
-fn certificates_are_files_beside_the_operators() {
-    let text = "\
-apiVersion: wythe/v1
-kind: Host
-spec:
-  tls: { listen: 0.0.0.0:8443, certificate: ./host.pem, key: /etc/host.key }
----
-apiVersion: wythe/v1
-kind: Tenant
-spec:
-  hosts: ['{tenant}.example.com']
-  tls: { certificate: '{tenant}/own.pem', key: '.keys/{tenant}.key' }
----
-apiVersion: wythe/v1
-kind: Tenant
-metadata: { name: shop }
-spec: { tls: { certificate: ../shop.pem, key: shop.key } }
-";
-    let (file, problems) = parse(text, Path::new("root/wythe-host.yaml"));
-    assert!(problems.is_empty(), "{problems}");
-    let host = file.tls.as_ref().unwrap();
-    assert_eq!(host.listen.0, "0.0.0.0:8443");
-    assert_eq!(host.files.certificate, Path::new("root/host.pem"));
-    assert_eq!(host.files.key, Path::new("/etc/host.key"));
-    assert_eq!((host.files.source.line, host.files.source.column), (4, 8));
-    for (tenant, certificate, key) in [
-        ("shop", "root/../shop.pem", "root/shop.key"),
-        ("bank", "root/bank/own.pem", "root/.keys/bank.key"),
-    ] {
-        assert_eq!(problems_of(&file, tenant), [] as [&str; 0]);
-        let own = file.terms(&tenant.parse().unwrap()).tls.unwrap();
-        assert_eq!(own.certificate, Path::new(certificate));
-        assert_eq!(own.key, Path::new(key));
-    }
-    // A certificate is not the tenant's business.
-    let without = "kind: Tenant\nspec: { hosts: ['{tenant}.example.com'] }\n";
-    let (without, _) = read(&format!("apiVersion: wythe/v1\n{without}"));
-    let terms = |file: &HostFile| file.terms(&"bank".parse().unwrap());
-    assert!(terms(&file).is_same(&terms(&without)));
-}
-
-#[test]
-fn what_is_wrong_about_tls_is_told_with_its_line() {
-    let host = "apiVersion: wythe/v1\nkind: Host\nspec: { tls: ";
-    for (written, expected) in [
-        (
-            "{ listen: 1, certificate: a, key: b, keys: c }",
-            "wythe-host.yaml:3:51: spec.tls.keys: unknown key; expected one of `listen`, `certificate`, `key`, `clientCa`, `clientCertificates`; did you mean `key`?",
-        ),
-        (
-            "{ certificate: a, key: b }",
-            "wythe-host.yaml:3:14: spec.tls: missing `listen`: the address for HTTPS",
-        ),
-        (
-            "{ listen: 1, certificate: a }",
-            "wythe-host.yaml:3:14: spec.tls: missing `key`: the file of its private key, PEM",
-        ),
-        (
-            "{ listen: 1, certificate: '', key: b }",
-            "wythe-host.yaml:3:40: spec.tls.certificate: expected a text, found an empty one",
-        ),
-    ] {
-        let (_, problems) = read(&format!("{host}{written} }}\n"));
-        assert_eq!(problems, [expected]);
-    }
-    let tenant =
-        "kind: Tenant\nmetadata: { name: shop }\nspec:\n  tls: { certificate: a, key: b }\n";
-    let tenant = format!("apiVersion: wythe/v1\n{tenant}");
-    let (file, _) = read(&tenant);
-    assert_eq!(
-        problems_of(&file, "shop"),
-        [
-            "wythe-host.yaml:5:8: spec.tls: no HTTPS is answered; write `tls` in the document of `kind: Host` as well"
-        ]
-    );
-    let (file, _) = read(&format!(
-        "{host}{{ listen: 1, certificate: a, key: b }} }}\n---\n{tenant}"
-    ));
-    assert_eq!(
-        problems_of(&file, "shop"),
-        [
-            "wythe-host.yaml:9:8: spec.tls: a certificate is chosen by host name; write `hosts` as well"
-        ]
-    );
-    assert_eq!(problems_of(&file, "bank"), [] as [&str; 0]);
 }

@@ -54,27 +54,92 @@ impl Same for CertificateFiles {
     }
 }
 
-/// Files as they are written: for one tenant, or with `{tenant}` in their names for all of them.
+/// HTTPS of one tenant's host names, where that is another one than the host's.
+#[derive(Clone, Debug, Default)]
+pub struct TenantTls {
+    /// The certificate; default that of the host.
+    pub files: Option<CertificateFiles>,
+    /// The authority of its clients' certificates; default that of the host.
+    pub clients: Option<ClientAuthority>,
+}
+
+/// The files of a pair as they are written: for one tenant, or with `{tenant}` in their names for all of them.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+struct Pair {
     certificate: String,
     key: String,
-    /// The directory that they are relative to.
-    root: PathBuf,
     source: Source,
 }
 
-impl Written {
-    fn files(&self, path: impl Fn(&str) -> String) -> CertificateFiles {
+impl Pair {
+    fn files(&self, path: impl Fn(&str) -> PathBuf) -> CertificateFiles {
         CertificateFiles {
-            certificate: join(&self.root, path(&self.certificate)),
-            key: join(&self.root, path(&self.key)),
+            certificate: path(&self.certificate),
+            key: path(&self.key),
             source: self.source.clone(),
         }
     }
+}
 
-    pub(super) fn of(&self, tenant: &Name) -> CertificateFiles {
-        self.files(|written| written.replace(TENANT, tenant.as_str()))
+/// The authority of clients as it is written, in the same way.
+#[derive(Clone, Debug)]
+struct Clients {
+    file: String,
+    is_required: bool,
+    source: Source,
+}
+
+impl Clients {
+    fn authority(&self, path: impl Fn(&str) -> PathBuf) -> ClientAuthority {
+        ClientAuthority {
+            file: path(&self.file),
+            is_required: self.is_required,
+            source: self.source.clone(),
+        }
+    }
+}
+
+/// The key `tls` of a tenant's document, or of that of all tenants.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pair: Option<Pair>,
+    clients: Option<Clients>,
+    /// The directory that files are relative to.
+    root: PathBuf,
+}
+
+impl Written {
+    /// The path of a file of a tenant.
+    fn path(&self, tenant: &Name, written: &str) -> PathBuf {
+        join(&self.root, written.replace(TENANT, tenant.as_str()))
+    }
+}
+
+impl TenantTls {
+    /// Takes the pair and the authority of a tenant, each of the first document that has it.
+    pub(super) fn of<'a>(
+        tenant: &Name,
+        mut documents: impl Iterator<Item = &'a Written> + Clone,
+    ) -> Self {
+        let pair = |one: &Written| {
+            let pair = one.pair.as_ref()?;
+            Some(pair.files(|file| one.path(tenant, file)))
+        };
+        let authority = |one: &Written| {
+            let clients = one.clients.as_ref()?;
+            Some(clients.authority(|file| one.path(tenant, file)))
+        };
+        TenantTls {
+            files: documents.clone().find_map(pair),
+            clients: documents.find_map(authority),
+        }
+    }
+
+    /// Every place where something of it is written, with its key.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&Source, &'static str)> {
+        let files = self.files.iter().map(|files| (&files.source, "spec.tls"));
+        let clients = self.clients.iter();
+        files.chain(clients.map(|clients| (&clients.source, "spec.tls.clientCa")))
     }
 }
 
@@ -87,19 +152,20 @@ pub(super) fn read_host(at: &At, root: &Path) -> Option<HostTls> {
         "clientCa",
         "clientCertificates",
     ])?;
-    let clients = read_clients(&fields, root);
+    let clients = read_clients(&fields);
     let listen = fields.demand("listen", "the address for HTTPS", |at| {
         Some((at.filled()?.to_owned(), at.source()))
     });
-    let files = read_files(at, &fields, root);
+    let files = read_pair(at, &fields);
+    let path = |file: &str| join(root, file);
     Some(HostTls {
         listen: listen?,
-        files: files?.files(str::to_owned),
-        clients,
+        files: files?.files(path),
+        clients: clients.map(|clients| clients.authority(path)),
     })
 }
 
-fn read_clients(fields: &Fields, root: &Path) -> Option<ClientAuthority> {
+fn read_clients(fields: &Fields) -> Option<Clients> {
     let is_required = fields.read("clientCertificates", read_demand);
     let Some(at) = fields.get("clientCa") else {
         if let Some(at) = fields.get("clientCertificates") {
@@ -107,8 +173,8 @@ fn read_clients(fields: &Fields, root: &Path) -> Option<ClientAuthority> {
         }
         return None;
     };
-    Some(ClientAuthority {
-        file: join(root, at.filled()?),
+    Some(Clients {
+        file: at.filled()?.to_owned(),
         // What cannot be read must not become what is more open.
         is_required: is_required.unwrap_or(true),
         source: at.source(),
@@ -129,20 +195,30 @@ fn read_demand(at: &At) -> Option<bool> {
     }
 }
 
-/// Reads what a document says of the certificate of its tenant.
+/// Reads what a document says of the certificate of its tenant, and of those of its clients.
 pub(super) fn read_tenant(at: &At, root: &Path) -> Option<Written> {
-    let fields = at.fields(&["certificate", "key"])?;
-    read_files(at, &fields, root)
+    let fields = at.fields(&["certificate", "key", "clientCa", "clientCertificates"])?;
+    let clients = read_clients(&fields);
+    // An authority may stand alone: the tenant then has the certificate of the host.
+    let has_pair = fields.get("certificate").is_some() || fields.get("key").is_some();
+    let pair = match has_pair || fields.get("clientCa").is_none() {
+        true => Some(read_pair(at, &fields)?),
+        false => None,
+    };
+    Some(Written {
+        pair,
+        clients,
+        root: root.to_path_buf(),
+    })
 }
 
-fn read_files(at: &At, fields: &Fields, root: &Path) -> Option<Written> {
+fn read_pair(at: &At, fields: &Fields) -> Option<Pair> {
     let path = |name, what| fields.demand(name, what, |at| at.filled().map(str::to_owned));
     let certificate = path("certificate", "the file of the certificate, PEM");
     let key = path("key", "the file of its private key, PEM");
-    Some(Written {
+    Some(Pair {
         certificate: certificate?,
         key: key?,
-        root: root.to_path_buf(),
         source: at.source(),
     })
 }

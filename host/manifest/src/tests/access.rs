@@ -1,9 +1,11 @@
 //! `accessControl`, `api` and `components.deny` of a `Configuration`: what is read, and what is told.
 
+mod decisions;
+
 use std::path::Path;
 
 use super::{check, manifest, resources};
-use crate::{Access, Name, Resources, check_names, parse_resources, path_segments};
+use crate::{check_names, parse_resources};
 
 const HEAD: &str = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: { name: c }\n";
 const CALLER: &str = "appId: a, namespace: default";
@@ -31,74 +33,42 @@ fn without_column(reported: &str) -> String {
     format!("{file}:{line}:{rest}")
 }
 
-/// The answer to a call by `app` of the tenant `default`.
-fn decided(found: &Resources, app: &str, verb: &str, path: &str) -> (Access, u32) {
-    let name = |text: &str| text.parse::<Name>().expect("a name");
-    let control = found.configurations[0].access.as_ref().expect("policies");
-    let caller = (&name("default"), &name(app));
-    let decision = control.decide(caller, verb, &path_segments(path));
-    (decision.access, decision.source.line)
-}
-
 #[test]
-fn the_nearest_word_decides() {
-    let text = format!(
-        "{HEAD}spec:
-  accessControl:
-    defaultAction: Deny
-    trustDomain: corp
-    policies:
-      - appId: a
-        namespace: default
-        trustDomain: corp
-        defaultAction: ALLOW
-        operations:
-          - {{ name: /x, httpVerb: [get], action: deny }}
-      - appId: b
-        namespace: default
-        operations:
-          - {{ name: /x, httpVerb: ['*'], action: allow }}
-"
-    );
-    let found = resources(&text);
-    for (app, verb, path, expected) in [
-        ("a", "GET", "/x", (Access::Deny, 14)),
-        ("a", "PUT", "/x", (Access::Allow, 9)),
-        ("a", "GET", "/y", (Access::Allow, 9)),
-        ("b", "PUT", "/x", (Access::Allow, 18)),
-        // A policy without a default action has that of the document.
-        ("b", "PUT", "/y", (Access::Deny, 6)),
-        ("c", "GET", "/x", (Access::Deny, 6)),
-    ] {
-        assert_eq!(
-            decided(&found, app, verb, path),
-            expected,
-            "{app} {verb} {path}"
-        );
-    }
-}
-
-#[test]
-fn what_is_not_written_is_denied_where_there_are_policies() {
-    for (control, expected) in [
-        ("policies: [{ appId: b, namespace: default }]", Access::Deny),
+fn a_client_that_nobody_is_is_an_error() {
+    let no_name = |name: &str| {
+        format!(
+            "a.yaml:4: spec.accessControl.policies[0].client: `{name}` is no name in a client's certificate: expected one as apps read it"
+        )
+    };
+    let about_apps = |key: &str| {
+        format!(
+            "a.yaml:4: spec.accessControl.policies[0].{key}: is about apps, and the policy about a `client` outside; write one for each"
+        )
+    };
+    for (text, expected) in [
+        ("client: partner", no_name("partner")),
+        ("client: 'uri:'", no_name("uri:")),
+        ("client: 'URI:a'", no_name("URI:a")),
+        ("client: 'cn:Ä'", no_name("cn:Ä")),
+        ("client: 'cn:a', appId: a", about_apps("appId")),
         (
-            "defaultAction: allow, policies: [{ appId: b, namespace: default }]",
-            Access::Allow,
+            "client: 'cn:a', namespace: default",
+            about_apps("namespace"),
         ),
-        ("defaultAction: deny", Access::Deny),
-        ("trustDomain: public", Access::Allow),
+        (
+            "client: 'cn:a', trustDomain: public",
+            about_apps("trustDomain"),
+        ),
     ] {
-        let found = resources(&spec(&format!("accessControl: {{ {control} }}")));
-        assert_eq!(decided(&found, "a", "GET", "/").0, expected, "{control}");
+        all_reported(&[(policy(text), expected.as_str())]);
     }
-    for nothing in [
-        "accessControl:",
-        "accessControl: {}",
-        "accessControl: { policies: [] }",
-    ] {
-        assert!(resources(&spec(nothing)).configurations[0].access.is_none());
-    }
+    let long = format!("client: 'cn:{}'", "a".repeat(254));
+    assert!(reported(&policy(&long)).contains("256 bytes at most"));
+    let twice = spec("accessControl: { policies: [{ client: 'cn:a' }, { client: 'cn:a' }] }");
+    assert!(
+        reported(&twice)
+            .contains("the client `cn:a` has its policy already in a.yaml:4; write one")
+    );
 }
 
 /// Each text has one problem, which begins so.
@@ -246,7 +216,9 @@ fn there_are_so_many_policies_and_operations() {
     assert!(reported(&documents(101)).contains("more than 100 documents of `Configuration` with"));
     let repeated = |count: usize| format!("---\n{}", operations(200)).repeat(count);
     assert_eq!(reported(&repeated(5)), "");
-    assert!(reported(&repeated(6)).contains("together have more than 1000 operations for `"));
+    assert!(
+        reported(&repeated(6)).contains("together have more than 1000 operations for the app `a`")
+    );
 }
 
 const APPS: &str = "version: 1\nname: shop\napps:\n  - { appID: cart, guest: a.wasm, grants: { state: [statestore], invoke: [shop], publish: [pubsub] } }\n  - { appID: shop, guest: a.wasm, grants: { state: [statestore] } }\n";

@@ -45,7 +45,10 @@ fn origins_that_are_none_are_errors() {
             "{ allowedOrigins: [https://a.example/] }",
             "wythe.yaml:4:26: cors.allowedOrigins[0]: expected an origin such as `https://shop.example.com`, without a path, or `*` alone, found `https://a.example/`",
         ),
-        ("{ allowedOrigins: [''] }", "EMPTY"),
+        (
+            "{ allowedOrigins: [''] }",
+            "wythe.yaml:4:26: cors.allowedOrigins[0]: expected a text, found an empty one",
+        ),
         (
             "{}",
             "wythe.yaml:4:7: cors: missing `allowedOrigins`: a list of origins, such as `https://shop.example.com`",

@@ -25,7 +25,8 @@ const SILENCE: Duration = Duration::from_secs(4);
 /// The will of the app, which takes a delivery or does not.
 type Will = Box<dyn Fn(&Delivery) -> bool + Send + Sync>;
 
-pub(super) struct Ear {
+/// An app that listens.
+pub struct Ear {
     will: Will,
     /// The time that it thinks.
     pause: Duration,
@@ -36,6 +37,11 @@ pub(super) struct Ear {
 impl Ear {
     pub fn new(will: impl Fn(&Delivery) -> bool + Send + Sync + 'static) -> Arc<Self> {
         Self::slow(Duration::ZERO, will)
+    }
+
+    /// An app that takes what it is given from that attempt on.
+    pub fn patient(attempt: u32) -> Arc<Self> {
+        Self::new(move |delivery| delivery.attempt >= attempt)
     }
 
     pub fn slow(
@@ -53,6 +59,13 @@ impl Ear {
     pub fn heard(&self) -> Vec<Delivery> {
         let heard = self.heard.lock();
         heard.clone()
+    }
+
+    /// The text and the attempt of each delivery that it heard.
+    pub fn texts(&self) -> Vec<(String, u32)> {
+        let text = |one: &Delivery| String::from_utf8_lossy(&one.data).into_owned();
+        let heard = self.heard();
+        heard.iter().map(|one| (text(one), one.attempt)).collect()
     }
 
     fn note(&self, delivery: Delivery) {
@@ -107,7 +120,7 @@ impl Sink for Ear {
 }
 
 /// A source that is read beside the case.
-pub(super) struct Reading {
+pub struct Reading {
     stop: CancellationToken,
     task: JoinHandle<Result<()>>,
 }

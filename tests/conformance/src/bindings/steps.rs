@@ -10,7 +10,8 @@ use wythe_blocks::{
 /// Bytes that an answer may have.
 const MAX_BYTES: u64 = 16 << 20;
 
-pub(super) async fn ask(
+/// Asks the outside system, as an app does.
+pub async fn ask(
     driver: &dyn Driver,
     operation: &str,
     data: &[u8],
@@ -66,15 +67,20 @@ pub(super) async fn remove(driver: &dyn Driver, key: &str, name: &str) {
     deleted.unwrap_or_else(|error| panic!("`{name}` is deleted: {}", error.chain()));
 }
 
-/// The names, as JSON: an answer is a list of them, or an object whose `Contents` have each its `Key`.
+/// The names, as JSON: an answer is a list of them, a list of objects that have each its `Name`, or an object whose
+/// `Contents` have each its `Key`.
 pub(super) async fn list(driver: &dyn Driver) -> String {
     let listed = ask(driver, "list", b"", &[]).await;
     let listed = listed.expect("the names are listed").data;
     let value: Value = serde_json::from_slice(&listed).expect("it is JSON");
-    let Value::Object(object) = value else {
-        return String::from_utf8(listed.into()).expect("JSON is text");
+    let (objects, name) = match value {
+        Value::Array(objects) if objects.iter().all(Value::is_object) => (objects, "Name"),
+        Value::Object(mut object) => match object["Contents"].take() {
+            Value::Array(objects) => (objects, "Key"),
+            _ => (Vec::new(), "Key"),
+        },
+        _ => return String::from_utf8(listed.into()).expect("JSON is text"),
     };
-    let objects = object["Contents"].as_array().cloned().unwrap_or_default();
-    let keys: Vec<_> = objects.iter().map(|object| &object["Key"]).collect();
-    serde_json::to_string(&keys).expect("texts are JSON")
+    let names: Vec<_> = objects.iter().map(|object| &object[name]).collect();
+    serde_json::to_string(&names).expect("texts are JSON")
 }

@@ -3,9 +3,11 @@
 use crate::list::Subject;
 use conformance::secrets::{SEVERAL, STORED};
 use libtest_mimic::{Failed, Trial};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    Etcd, MariaDb, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis, Server, are_required,
+    Azurite, Etcd, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq,
+    Redis, Server, Service, must_be_there,
 };
 use std::sync::{
     LazyLock,
@@ -84,6 +86,28 @@ pub(crate) static AWS: Backend = Backend {
         ]
     },
 };
+
+pub(crate) static AZURE_BLOBS: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Blob))),
+    fresh: account_of_azure,
+};
+
+pub(crate) static AZURE_QUEUES: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Azurite(Service::Queue))),
+    fresh: account_of_azure,
+};
+
+/// Each test has a container or a queue of its own.
+fn account_of_azure(server: &Server, _: &str) -> Vec<(&'static str, Value)> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let number = NEXT.fetch_add(1, SeqCst);
+    vec![
+        ("endpoint", format!("http://{}", server.address()).into()),
+        ("account", Azurite::ACCOUNT.into()),
+        ("key", Azurite::KEY.into()),
+        ("place", format!("test-{number}").into()),
+    ]
+}
 
 /// The table of the suite: no key but the partition's.
 pub(crate) const TABLE: &str = r#"{"TableName":"table","BillingMode":"PAY_PER_REQUEST",
@@ -194,6 +218,20 @@ pub(crate) static RABBITMQ: Backend = Backend {
     },
 };
 
+pub(crate) static KAFKA: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Kafka::default())),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        vec![
+            ("brokers", server.address().to_string().into()),
+            ("prefix", format!("test{number}.").into()),
+            // The name keeps tests apart that would share connections.
+            ("client", format!("test{number}").into()),
+        ]
+    },
+};
+
 /// Rooms with topics of their own, one for each test.
 const ROOMS: u16 = 90;
 
@@ -215,7 +253,7 @@ pub(crate) static MQTT: Backend = Backend {
 };
 
 pub(crate) static MARIADB: Backend = Backend {
-    server: LazyLock::new(|| Server::start(MariaDb)),
+    server: LazyLock::new(|| Server::start(MariaDb::default())),
     fresh: |server, _| {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let number = NEXT.fetch_add(1, SeqCst);
@@ -231,9 +269,33 @@ pub(crate) static MARIADB: Backend = Backend {
     },
 };
 
+/// A cache has no rooms, so each test has a server of its own, beside the one that tells whether there can be any.
+pub(crate) static MEMCACHED: Backend = Backend {
+    server: LazyLock::new(|| Server::start(Memcached::default())),
+    fresh: |_, _| {
+        let server = Server::start(Memcached::default()).expect("one more server");
+        let host = server.address().to_string();
+        CACHES.lock().push(server);
+        vec![("host", host.into())]
+    },
+};
+
+static CACHES: Mutex<Vec<Server>> = Mutex::new(Vec::new());
+
 /// Those that must be there where all servers must.
 const ALL: &[&Backend] = &[
-    &AWS, &ETCD, &MARIADB, &MQTT, &NATS, &POSTGRES, &RABBITMQ, &REDIS,
+    &AWS,
+    &AZURE_BLOBS,
+    &AZURE_QUEUES,
+    &ETCD,
+    &KAFKA,
+    &MARIADB,
+    &MEMCACHED,
+    &MQTT,
+    &NATS,
+    &POSTGRES,
+    &RABBITMQ,
+    &REDIS,
 ];
 
 impl Backend {
@@ -259,9 +321,9 @@ impl Subject {
 
 /// Fails without a server where all of them must be there, whatever the filter of the run.
 pub(crate) fn check() -> Result<(), Missing> {
-    let required = ALL.iter().copied().filter(|_| are_required());
-    let missing = required.map(Backend::server).find_map(Result::err);
-    missing.map_or(Ok(()), |Missing(why)| {
+    let missing = ALL.iter().copied().map(Backend::server);
+    let mut missing = missing.filter_map(Result::err).filter(must_be_there);
+    missing.next().map_or(Ok(()), |Missing(why)| {
         end();
         Err(Missing(format!("{why}, and WYTHE_SERVERS=required")))
     })
@@ -269,6 +331,9 @@ pub(crate) fn check() -> Result<(), Missing> {
 
 /// Ends every server that was started.
 pub(crate) fn end() {
+    for server in CACHES.lock().drain(..) {
+        server.end();
+    }
     for backend in ALL {
         if let Some(Ok(server)) = LazyLock::get(&backend.server) {
             server.end();

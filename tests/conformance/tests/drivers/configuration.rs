@@ -3,6 +3,7 @@
 use crate::{
     list::{self, Subject},
     open::opener,
+    secrets::kubernetes,
 };
 use conformance::{
     Opener,
@@ -30,7 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-/// The file has the items of the suite; the others get them from the suite.
+/// The file and the made-up API server have the items of the suite; the others get them from the suite.
 pub(crate) fn open(subject: &Subject) -> Opener<dyn Driver> {
     let open = opener(subject.component(&[]), |registry, component, site| {
         Box::pin(async move { registry.configuration.open(&component, site).await })
@@ -39,6 +40,8 @@ pub(crate) fn open(subject: &Subject) -> Opener<dyn Driver> {
     let json = serde_json::Value::Object(held.into_iter().collect()).to_string();
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("settings.json"), &json).expect("a file");
+        let user = format!("token: {}", kubernetes::TOKEN);
+        kubernetes::kubeconfig(directory, kubernetes::CLUSTER.address, &user);
         open(directory)
     })
 }

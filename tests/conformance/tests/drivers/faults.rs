@@ -2,16 +2,22 @@
 
 mod answers;
 mod aws;
+mod azure;
 mod etcd;
 mod events;
 mod history;
+mod kafka;
 mod kinds;
+mod kubernetes;
+pub(crate) mod made_up;
+mod memcached;
 mod mqtt;
 mod mysql;
 mod nats;
 mod postgres;
 mod rabbitmq;
 mod rows;
+mod sql;
 mod values;
 mod vault;
 
@@ -19,7 +25,7 @@ use crate::open::{component, site};
 use conformance::runtime;
 use kinds::{KINDS, Kinds, Test};
 use libtest_mimic::{Failed, Trial};
-use servers::{Missing, Proxy, Server, are_required};
+use servers::{Missing, Proxy, Server, must_be_there};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, pubsub,
@@ -37,6 +43,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     let own = [
         answers::trials(),
         aws::trials(),
+        azure::trials(),
+        kubernetes::trials(),
         mqtt::trials(),
         rabbitmq::trials(),
         vault::trials(),
@@ -48,10 +56,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn of(kind: &'static Kinds) -> impl Iterator<Item = Trial> {
     let missing = kind.backend.server().err();
     let lacking = missing.clone().or_else(kind.lacks);
-    let is_ignored = lacking.is_some() && !(missing.is_some() && are_required());
+    let is_ignored = lacking.is_some() && !missing.as_ref().is_some_and(must_be_there);
     let events = kind.events.iter().copied().flatten();
     let events = events.map(move |test| trial(kind, test, lacking.as_ref(), is_ignored));
-    let is_ignored = missing.is_some() && !are_required();
+    let is_ignored = missing
+        .as_ref()
+        .is_some_and(|missing| !must_be_there(missing));
     let others = kind.others.iter().copied().flatten();
     let others = others.map(move |test| trial(kind, test, missing.as_ref(), is_ignored));
     events.chain(others)

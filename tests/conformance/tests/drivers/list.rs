@@ -1,7 +1,10 @@
 //! The native drivers under test: one entry each, by type.
 
 use crate::{
-    backends::{self, AWS, Backend, ETCD, MARIADB, MQTT, POSTGRES, RABBITMQ},
+    backends::{
+        self, AWS, AZURE_BLOBS, AZURE_QUEUES, Backend, ETCD, MARIADB, MEMCACHED, MQTT, POSTGRES,
+        RABBITMQ,
+    },
     open::component,
 };
 use libtest_mimic::Trial;
@@ -34,6 +37,14 @@ static SUBJECTS: &[Subject] = &[
     subject("bindings.aws.s3", BUCKET).on(&AWS),
     subject("bindings.aws.sns", TOPIC).on(&AWS),
     subject("bindings.aws.sqs", QUEUE).on(&AWS),
+    subject("bindings.azure.blobstorage", BLOBS)
+        .durable()
+        .on(&AZURE_BLOBS),
+    subject(
+        "bindings.azure.storagequeues",
+        "endpoint: {endpoint}; accountName: {account}; accountKey: {key}; queueName: {place}",
+    )
+    .on(&AZURE_QUEUES),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),
@@ -47,6 +58,10 @@ static SUBJECTS: &[Subject] = &[
     subject("bindings.redis", REDIS).on(&backends::REDIS),
     subject("configuration.etcd", ROWS).on(&ETCD),
     subject("configuration.jetstream", KV).on(&backends::NATS),
+    subject(
+        "configuration.kubernetes",
+        "kubeconfigPath: kubeconfig; configMapName: items; namespace: suite",
+    ),
     subject("configuration.local.file", "path: settings.json"),
     subject("configuration.memory", ""),
     subject(
@@ -77,6 +92,11 @@ static SUBJECTS: &[Subject] = &[
     )
     .on(&backends::STREAMS),
     subject("pubsub.aws.snssqs", AMAZON).on(&AWS),
+    subject(
+        "pubsub.kafka",
+        "brokers: {brokers}; namePrefix: {prefix}; clientID: {client}",
+    )
+    .on(&backends::KAFKA),
     subject("pubsub.memory", "maxBacklog: {backlog}"),
     subject("pubsub.mqtt3", "url: {url}")
         .on(&MQTT)
@@ -113,6 +133,10 @@ static SUBJECTS: &[Subject] = &[
         .full()
         .on(&AWS),
     subject(
+        "secretstores.kubernetes",
+        "kubeconfigPath: kubeconfig; defaultNamespace: suite",
+    ),
+    subject(
         "secretstores.hashicorp.vault",
         "vaultAddr: {vault}; vaultToken: {token}",
     ),
@@ -132,6 +156,8 @@ static SUBJECTS: &[Subject] = &[
     subject("state.etcd", ROWS).on(&ETCD).hosting(),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
+    subject("state.azure.blobstorage", BLOBS).on(&AZURE_BLOBS),
+    subject("state.memcached", "hosts: {host}; timeout: 30s").on(&MEMCACHED),
     subject("state.memory", "").hosting(),
     subject(
         "state.mysql",
@@ -155,6 +181,8 @@ const AMAZON: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; s
 const PARAMETERS: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; prefix: /suite/";
 const MULTIPLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; multipleKeyValuesPerSecret: true";
+const BLOBS: &str =
+    "endpoint: {endpoint}; accountName: {account}; accountKey: {key}; containerName: {place}";
 const TOPIC: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; topicArn: {topic}";
 const QUEUE: &str =

@@ -1,5 +1,6 @@
 //! The suite of the secrets block over its native drivers.
 
+pub(crate) mod kubernetes;
 pub(crate) mod vault;
 
 use crate::{
@@ -52,6 +53,8 @@ fn open(subject: &Subject) -> Opener<dyn Driver> {
     ]);
     Arc::new(move |directory: &Path| {
         std::fs::write(directory.join("secrets.json"), &json).expect("a file");
+        let user = format!("token: {}", kubernetes::TOKEN);
+        kubernetes::kubeconfig(directory, kubernetes::CLUSTER.address, &user);
         let registry = Arc::new(wythe_drivers::registry());
         let stored = STORED.into_iter().chain([(EMPTY, "")]);
         let variables = stored.map(|(name, value)| (format!("KEPT_{name}"), value.to_owned()));

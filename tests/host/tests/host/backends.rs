@@ -1,5 +1,6 @@
-//! Apps on real servers: the same shop over other components, and state that moves.
+//! Apps on real servers: the same shop over other components, two hosts on one store, and state that moves.
 
+mod hosts;
 mod moved;
 
 use crate::{
@@ -10,11 +11,14 @@ use crate::{
     },
     trial,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use host_tests::{Project, sample};
 use libtest_mimic::Trial;
 use servers::{Missing, Postgres, RabbitMq, Redis, Server, are_required};
 use std::{fs, path::PathBuf, time::Duration};
+
+/// The secret of hosts that share a broker.
+const SEAL_KEY: &str = "a secret of this test, and of no other one";
 
 /// The usual address of a server, and that of a server of tests, as resources write them.
 type Address = (&'static str, fn(&Server) -> String);
@@ -28,7 +32,9 @@ pub(crate) struct Ground {
     missing: fn() -> Option<Missing>,
     /// The addresses of the servers, in their order.
     addresses: &'static [Address],
-    /// A migration is tested on it, too.
+    /// Jobs are there, too, which two hosts run.
+    has_jobs: bool,
+    /// Two hosts and a migration are tested on it, too.
     has_migration: bool,
 }
 
@@ -42,6 +48,7 @@ pub(crate) const GROUNDS: [Ground; 3] = [
         start: || Ok(vec![Server::start(Redis::default())?]),
         missing: || Server::missing(&Redis::default()),
         addresses: &[("127.0.0.1:6379", |server| server.address().to_string())],
+        has_jobs: false,
         has_migration: true,
     },
     Ground {
@@ -49,6 +56,7 @@ pub(crate) const GROUNDS: [Ground; 3] = [
         start: || Ok(vec![Server::start(Postgres)?]),
         missing: || Server::missing(&Postgres),
         addresses: &[POSTGRESQL],
+        has_jobs: true,
         has_migration: true,
     },
     Ground {
@@ -62,6 +70,7 @@ pub(crate) const GROUNDS: [Ground; 3] = [
             POSTGRESQL,
             ("127.0.0.1:5672", |server| server.address().to_string()),
         ],
+        has_jobs: true,
         has_migration: false,
     },
 ];
@@ -72,6 +81,7 @@ pub fn trials() -> Vec<Trial> {
         let shop = format!("backends::the_shop_buys_on_{}", ground.name);
         trials.push(over(&shop, ground, bought));
         if ground.has_migration {
+            trials.extend(hosts::trials(ground));
             trials.extend(moved::trials(ground));
         }
     }
@@ -115,6 +125,12 @@ impl Standing {
             ensure!(text.contains(usual), "no {usual} in {text}");
             text = text.replace(usual, &here(server));
         }
+        // Two hosts on one broker believe each other's events by it.
+        let key = format!("  metadata:\n    - {{ name: sealKey, value: \"{SEAL_KEY}\" }}\n");
+        let events = text.find("  type: pubsub.");
+        let metadata = events.and_then(|at| Some(at + text[at..].find("  metadata:\n")?));
+        let at = metadata.context("no events in the resources")?;
+        text.replace_range(at..at + "  metadata:\n".len(), &key);
         let path = project.write(&file, text);
         Ok(path.parent().map(PathBuf::from).unwrap_or_default())
     }
@@ -157,7 +173,7 @@ async fn embedded() -> Result<()> {
         .map(|error| error.to_string())
         .unwrap_or_default();
     ensure!(
-        error.contains("nowhere") && error.contains("there is no such directory"),
+        error.contains("nowhere") && error.contains("cannot be read as a directory of resources"),
         "{error}"
     );
     Ok(())

@@ -45,26 +45,8 @@ const CLIENTS: &[(&str, &[&str])] = &[
     ),
     ("lettre", &["wythe-drivers-smtp"]),
     ("tokio-postgres", &["wythe-drivers-postgres"]),
-    (
-        "tokio-rustls",
-        &[
-            "wythe-drivers-mysql",
-            "wythe-drivers-nats",
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
-    ),
-    (
-        "webpki-roots",
-        &[
-            "wythe-drivers-mysql",
-            "wythe-drivers-nats",
-            "wythe-drivers-postgres",
-            "wythe-drivers-smtp",
-            "wythe-net",
-        ],
-    ),
+    ("tokio-rustls", &["wythe-drivers-smtp", "wythe-net"]),
+    ("webpki-roots", &["wythe-net"]),
 ];
 
 /// Crates that speak over a network, and that more than one crate may know.

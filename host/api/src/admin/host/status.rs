@@ -386,7 +386,7 @@ fn quota(tenant: &str, reading: Reading) -> Option<Quota> {
 fn reached(entrance: Entrance) -> Vec<String> {
     match entrance {
         Entrance::Open => vec!["*".to_owned()],
-        Entrance::Named { hosts, by_path } => {
+        Entrance::Named { hosts, by_path, .. } => {
             let hosts = hosts.iter().map(ToString::to_string);
             hosts.chain(by_path.then(|| "path".to_owned())).collect()
         }

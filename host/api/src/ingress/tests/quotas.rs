@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 use wythe_blocks::{
-    Admission, App, Body, Call, Callee, Entrance, Exports, Host, Profile, Ready, Registry,
+    Admission, App, Body, Call, Callee, Entrance, Exports, Host, KnownBy, Profile, Ready, Registry,
     Settings, Tenant,
     bindings::{Driver, Features, Webhook},
     body_from,
@@ -91,6 +91,7 @@ async fn a_connection_is_its_tenant_s_from_its_first_request_on() {
     let entrance = Entrance::Named {
         hosts: BTreeSet::new(),
         by_path: true,
+        clients: KnownBy::Host,
     };
     tenant.enter(entrance).expect("a path of its own");
     let used = || tenant.ledger.readings()[Metered::Connections as usize].used;

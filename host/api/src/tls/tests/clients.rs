@@ -5,7 +5,7 @@ use crate::tls::authority::Authority;
 use async_trait::async_trait;
 use http::{Request, Response};
 use std::fs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, UnixTime};
 use wythe_blocks::{Admission, App, Body, Call, Callee, Exports, Profile, body_from};
 use wythe_manifest::ClientAuthority;
 
@@ -13,7 +13,7 @@ const NAME: &str = "wythe-client-name";
 /// Time after which a file counts as whole.
 const WHOLE: Duration = Duration::from_millis(200);
 
-fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
+pub(super) fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
     ClientAuthority {
         file: path,
         is_required,
@@ -21,8 +21,31 @@ fn authority(path: PathBuf, is_required: bool) -> ClientAuthority {
     }
 }
 
+#[test]
+fn a_chain_that_is_long_is_looked_at_by_nobody() {
+    let verifier = Authority::read(&authority(file("clients.pem"), true)).verifier();
+    let (verifier, partner) = (verifier.expect("an authority"), certificate("partner"));
+    let check = |others: &[CertificateDer<'_>]| {
+        let checked = verifier.verify_client_cert(&partner, others, UnixTime::now());
+        checked.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(check(&[]), Ok(()));
+    assert_eq!(check(&vec![partner.clone(); 4]), Ok(()));
+    let refused = check(&vec![partner.clone(); 5]).expect_err("too many");
+    assert!(
+        refused.contains("ApplicationVerificationFailure"),
+        "{refused}"
+    );
+    let large = CertificateDer::from(vec![0; 16 << 10]);
+    let refused = check(&[large]).expect_err("too large");
+    assert!(
+        refused.contains("ApplicationVerificationFailure"),
+        "{refused}"
+    );
+}
+
 /// An app that says by which name it knows its client.
-struct Known;
+pub(super) struct Known;
 
 #[async_trait]
 impl Callee for Known {

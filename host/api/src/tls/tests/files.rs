@@ -32,7 +32,7 @@ impl Folder {
 
     /// The problems that are found now, without the directory.
     fn look(&self, certificates: &Certificates) -> Vec<String> {
-        let tenants = BTreeMap::from([(tenant("shop"), self.files())]);
+        let tenants = BTreeMap::from([(tenant("shop"), own(self.files()))]);
         let problems = certificates.look((&pair("host"), None), tenants);
         let line = |(owner, error): &(Option<Name>, Error)| {
             assert_eq!(*owner, Some(tenant("shop")));

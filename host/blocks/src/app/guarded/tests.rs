@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     App, Component, Exports, Kind, Metrics, Origin, Profile, Settings, Trace,
-    invocation::CALLER_APP,
+    invocation::{CALLER_APP, CLIENT_NAME},
     middleware::{Configured, Driver, Middleware, Next, OPERATIONS, Visit},
     tenant::AppHandlers,
     time,
@@ -223,4 +223,59 @@ async fn policies_are_asked_about_what_handlers_made() {
             assert_eq!(refused.kind(), Kind::Denied, "{refused}");
         }
     }
+}
+
+/// Policies of two clients.
+const CLIENTS: &str = "kind: Configuration\nmetadata: { name: access }\nscopes: [cart]\nspec:\n  accessControl:\n    policies:\n    \
+                - client: 'cn:a'\n      defaultAction: allow\n      operations: [{ name: /secret, httpVerb: ['*'], action: deny }]\n    \
+                - client: 'uri:b'\n      operations: [{ name: /secret, httpVerb: [GET], action: allow }]\n";
+
+#[tokio::test]
+async fn a_client_asks_for_what_policies_of_its_name_allow() {
+    let (invocation, app) = stage(false);
+    let access = invocation.access();
+    app.judged_by(access);
+    let asked = async |client: &str, path: &str| {
+        let mut request = Request::get(format!("http://shop.example{path}"));
+        if !client.is_empty() {
+            request = request.header(CLIENT_NAME, client);
+        }
+        let request = request.body(body_from("")).expect("a request");
+        let answer = app.http(Origin::start(), request).await;
+        match answer {
+            Ok(answer) => text(answer).await,
+            Err(error) => {
+                let expected = "this client may not make this request of `cart`";
+                assert_eq!((error.kind(), error.message()), (Kind::Denied, expected));
+                "denied".to_owned()
+            }
+        }
+    };
+    // No policy names a client, so that none is about them.
+    assert_eq!(asked("", "/secret").await, "http://shop.example/secret ");
+    access.set(&parsed(CLIENTS).configurations);
+    for has_handlers in [true, false] {
+        if !has_handlers {
+            app.guard(None);
+        }
+        let alias = match has_handlers {
+            // It is what handlers made of it.
+            true => ["denied", "denied"],
+            false => ["http://shop.example/alias ", "denied"],
+        };
+        for (client, path, expected) in [
+            ("cn:a", "/open", "http://shop.example/open "),
+            ("cn:a", "/secret", "denied"),
+            ("cn:a", "/alias", alias[0]),
+            ("uri:b", "/secret", "http://shop.example/secret "),
+            ("uri:b", "/open", "denied"),
+            ("uri:b", "/alias", alias[1]),
+            ("cn:c", "/open", "denied"),
+            ("", "/open", "denied"),
+        ] {
+            assert_eq!(asked(client, path).await, expected, "{client} {path}");
+        }
+    }
+    access.set(&parsed(&CLIENTS.replace("[cart]", "[other]")).configurations);
+    assert_eq!(asked("", "/open").await, "http://shop.example/open ");
 }

@@ -1,7 +1,10 @@
 //! Events arrive as they were published, and are believed as far as the host has sealed them.
 
 use super::*;
-use crate::pubsub::letter::{Death, bury, revive};
+use crate::pubsub::{
+    letter::{Death, bury, revive},
+    seal::derived,
+};
 use std::time::Instant;
 use wythe_manifest::Name;
 
@@ -150,6 +153,21 @@ fn a_seal_holds_for_one_key_and_one_topic_and_all_of_the_envelope() {
     assert_eq!(source(&keys(), "topic", &message), "cart");
     assert_eq!(source(&keys(), "topics", &message), "");
     assert_eq!(source(&Seal::new([8; 32]), "topic", &message), "");
+    // Hosts with a secret of their own believe each other, and what they sealed before.
+    let shared = |key, secret| Seal::new([key; 32]).sharing(derived(secret));
+    let sent = seal(
+        &caller(),
+        &shared(1, "s"),
+        scope("topic"),
+        event("", b"{}"),
+        &PublishOptions::default(),
+    );
+    let sent = sent.unwrap().1;
+    assert_eq!(source(&shared(2, "s"), "topic", &sent), "cart");
+    assert_eq!(source(&shared(1, "t"), "topic", &sent), "");
+    let rotated = shared(1, "t").believing(derived("s"));
+    assert_eq!(source(&rotated, "topic", &sent), "cart");
+    assert_eq!(source(&shared(7, "t"), "topic", &message), "cart");
     let text = String::from_utf8(message.data.to_vec()).unwrap();
     let forged = Message {
         data: text.replace("cart", "bank").into(),

@@ -3,6 +3,7 @@
 use super::{
     entry::{Kind, Retry},
     meta::Meta,
+    peers::HostId,
 };
 use crate::{Error, Result, workflow::Timestamp};
 use bytes::Bytes;
@@ -21,11 +22,14 @@ pub(in crate::workflow) struct Row {
     pub entry: u32,
     pub attempts: u32,
     pub not_before: Timestamp,
+    /// The host that does it, where others could; of rows of earlier builds nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
 }
 
 impl Row {
     pub fn encode(self) -> Bytes {
-        // A record of three numbers has no way to fail.
+        // A record of numbers has no way to fail.
         serde_json::to_vec(&self).unwrap_or_default().into()
     }
 
@@ -129,6 +133,7 @@ mod tests {
             attempts: u32::MAX,
             not_before: u64::MAX,
             entry: 0,
+            host: None,
         };
         let after = |outcome| row.after(0, &Retry::default(), outcome, u64::MAX);
         assert_eq!(after(Outcome::Busy), AfterAttempt::Wait(row));

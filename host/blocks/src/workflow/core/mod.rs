@@ -9,6 +9,7 @@ pub(in crate::workflow) mod item;
 pub(in crate::workflow) mod machine;
 pub(in crate::workflow) mod meta;
 pub(in crate::workflow) mod names;
+pub(in crate::workflow) mod peers;
 pub(in crate::workflow) mod replay;
 pub(in crate::workflow) mod row;
 pub(in crate::workflow) mod task_table;

@@ -111,6 +111,7 @@ impl Engine {
     async fn perform(self: &Arc<Self>, work: &Work) -> Result<()> {
         let order = match &work.asked {
             Some(order) => Some(order.clone()),
+            None if !self.claim(&work.key).await? => return Ok(()),
             None => self.read_work(&work.key).await?,
         };
         let Some((order, (_, run, _))) = order.zip(of_work(&work.key)) else {

@@ -28,7 +28,7 @@ impl Engine {
     /// After an error the instance is read again, and counted as it is then.
     pub(super) async fn persist(&self, commit: &Commit, trace: Option<Trace>) -> Result<String> {
         self.alive.grow(&commit.meta)?;
-        let operations = commit::operations(commit)?;
+        let operations = commit::operations(commit, self.hosts.own())?;
         let caller = self.caller_in(trace);
         let mut etags = self.internal_store.transact(&caller, operations).await?;
         let etag = etags.pop().flatten();
@@ -43,6 +43,7 @@ impl Engine {
                 Effect::Start { run, asked } => {
                     let row = Row {
                         entry: asked.index,
+                        host: self.hosts.own(),
                         ..Row::default()
                     };
                     let task = asked.kind.task().unwrap_or_default();

@@ -169,11 +169,18 @@ async fn work(
         stored = live.flush().await;
     }
     if let Err(error) = &stored {
-        tracing::warn!(
-            instance = id,
-            "the journal is not kept, and is read again: {}",
-            error.chain()
-        );
+        if error.kind() == crate::Kind::Conflict {
+            tracing::debug!(
+                instance = id,
+                "another host was faster: the journal is read again"
+            );
+        } else {
+            tracing::warn!(
+                instance = id,
+                "the journal is not kept, and is read again: {}",
+                error.chain()
+            );
+        }
         engine.doubt(id);
         engine.nudge_after(id, pause_after(error));
     } else if !ran && engine.is_running() {

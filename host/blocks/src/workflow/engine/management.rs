@@ -154,7 +154,7 @@ impl Engine {
         let engine = self.clone();
         // Whoever is cut off meanwhile has begun it all the same, or not at all.
         let begun = async move {
-            let operations = commit::operations(&commit)?;
+            let operations = commit::operations(&commit, engine.hosts.own())?;
             let begun = engine.transact_new(&commit.meta, operations).await;
             let kind = begun.as_ref().err().map(Error::kind);
             let may_be = [

@@ -14,7 +14,6 @@ use crate::workflow::{
     store::{commit, keys, rows},
 };
 use crate::{Call, Error, Kind as ErrorKind, Result, Trace, random, state::Condition};
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// Entries of one transaction.
@@ -126,8 +125,8 @@ impl Engine {
         let context = Context::new(&id, run, limits, entries, self.clock());
         let open: Vec<_> = context.lock().task_table.open().cloned().collect();
         let changes = open.iter().filter_map(|asked| row::beginning(run, asked));
-        operations.extend(changes.map(|change| commit::change(&id, &change)));
-        operations.push(rows::put(keys::ready(&id), Bytes::new()));
+        operations.extend(changes.map(|change| commit::change(&id, &change, self.hosts.own())));
+        operations.push(rows::put(keys::ready(&id), commit::ready(self.hosts.own())));
         operations.push(rows::put_if(keys::instance(&id), meta.encode()?, condition));
         self.transact_new(&meta, operations).await?;
         let effects = open.iter().filter_map(|asked| take_up(run, asked));

@@ -31,7 +31,7 @@ impl Heads {
     }
 
     /// Makes heads of which nothing is known.
-    fn unknown() -> Self {
+    pub fn unknown() -> Self {
         Heads(vec![0; SHARDS])
     }
 

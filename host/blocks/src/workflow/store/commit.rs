@@ -7,7 +7,8 @@ use crate::{
     workflow::core::{
         attempt,
         machine::commit::{Commit, Over},
-        row::Change,
+        peers::HostId,
+        row::{Change, Row},
     },
 };
 use bytes::Bytes;
@@ -15,13 +16,16 @@ use bytes::Bytes;
 #[cfg(test)]
 use crate::workflow::tests::bugs::{self, Bug};
 
-/// The operations of a commit; the record is the last one.
-pub(in crate::workflow) fn operations(commit: &Commit) -> Result<Vec<Operation>> {
+/// The operations of a commit of this host; the record is the last one.
+pub(in crate::workflow) fn operations(
+    commit: &Commit,
+    host: Option<HostId>,
+) -> Result<Vec<Operation>> {
     let (id, run) = (&commit.meta.id, commit.meta.run);
     let entry =
         |(index, entry): &(u32, Bytes)| rows::put(keys::entry(id, run, *index), entry.clone());
     let mut operations: Vec<_> = commit.entries.iter().map(entry).collect();
-    operations.extend(commit.changes.iter().map(|one| change(id, one)));
+    operations.extend(commit.changes.iter().map(|one| change(id, one, host)));
     let record = commit.meta.encode()?;
     #[cfg(test)]
     if bugs::has(Bug::NoCondition) {
@@ -43,16 +47,28 @@ pub(in crate::workflow) fn condition(over: &Over) -> Condition {
     }
 }
 
-/// The operation of a change of an instance's rows.
-pub(in crate::workflow) fn change(id: &str, change: &Change) -> Operation {
+/// The value of a row that says that code is behind: the host that runs it.
+pub(in crate::workflow) fn ready(host: Option<HostId>) -> Bytes {
+    host.map_or_else(Bytes::new, |host| host.to_string().into())
+}
+
+/// The host that runs the code of an instance, by the value of its row.
+pub(in crate::workflow) fn runner(value: &[u8]) -> Option<HostId> {
+    HostId::parse(std::str::from_utf8(value).ok()?)
+}
+
+/// The operation of a change of an instance's rows; the work that it asks for is this host's.
+pub(in crate::workflow) fn change(id: &str, change: &Change, host: Option<HostId>) -> Operation {
     match change {
         Change::Ask { run, task, entry } => {
             let row = attempt::Row {
                 entry: *entry,
+                host,
                 ..attempt::Row::default()
             };
             rows::put(keys::work(id, *run, *task), row.encode())
         }
+        Change::Put(row @ Row::Ready) => rows::put(keys::of(id, row), ready(host)),
         Change::Put(row) => rows::put(keys::of(id, row), Bytes::new()),
         Change::Delete(row) => rows::delete(keys::of(id, row)),
         Change::End(parent, value) => rows::put(keys::end_of(parent), value.clone()),

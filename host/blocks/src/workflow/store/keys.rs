@@ -8,7 +8,7 @@ use crate::{
     state::{Old, RESERVED},
     workflow::{
         Timestamp,
-        core::{entry::Parent, row::Row},
+        core::{entry::Parent, peers::HostId, row::Row},
     },
 };
 
@@ -42,6 +42,20 @@ pub(in crate::workflow) fn of(id: &str, row: &Row) -> String {
 /// The row by which a parent hears of a child's end.
 pub(in crate::workflow) fn end_of(parent: &Parent) -> String {
     ended(&parent.instance, parent.run, parent.task)
+}
+
+/// The record of a host that uses the store.
+pub(in crate::workflow) fn host(id: HostId) -> String {
+    format!("{}{id}", hosts())
+}
+
+/// The prefix of these records.
+pub(in crate::workflow) fn hosts() -> String {
+    format!("{RESERVED}workflow||host||")
+}
+
+pub(in crate::workflow) fn parse_host(key: &str) -> Option<HostId> {
+    HostId::parse(key.strip_prefix(&hosts())?)
 }
 
 /// The sorts of rows that loops scan.

@@ -128,7 +128,8 @@ impl World {
         let held = self.metas().filter(|meta| meta.status == Status::Suspended);
         for id in held.map(|meta| meta.id).collect::<Vec<_>>() {
             let reason = String::new();
-            self.hosts[0].post(&id, Item::Resume { reason }, From::Order);
+            let host = self.living();
+            self.hosts[host].post(&id, Item::Resume { reason }, From::Order);
         }
     }
 
@@ -138,7 +139,7 @@ impl World {
             let wanted = self.clients.wanted.get(&meta.id);
             let hears = wanted.is_some_and(|one| code::wanted(one.name, one.input) > 0);
             if hears && meta.status == Status::Running && self.waits_for_event(&meta) {
-                let host = self.random.below(2) as usize;
+                let host = self.living();
                 self.raise(host, &meta.id);
             }
         }

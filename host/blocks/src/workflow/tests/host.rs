@@ -16,6 +16,7 @@ use crate::{
                 step::{AfterStep, Answer, Step},
             },
             meta::Meta,
+            peers::HostId,
             row::Row,
         },
         store::{commit, keys, rows},
@@ -51,10 +52,11 @@ pub(super) struct Message {
     pub from: From,
 }
 
-#[derive(Default)]
 pub(super) struct Host {
+    pub id: HostId,
     pub is_up: bool,
-    is_recovered: bool,
+    /// It has taken up what it found, and no other host has gone since.
+    pub is_recovered: bool,
     hot: BTreeMap<String, Hot>,
     pub inbox: BTreeMap<String, Vec<Message>>,
     /// Messages that are told again at their time.
@@ -66,15 +68,22 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub fn started() -> Self {
+    pub fn down(id: HostId) -> Self {
         Host {
-            is_up: true,
-            ..Host::default()
+            id,
+            is_up: false,
+            is_recovered: false,
+            hot: BTreeMap::new(),
+            inbox: BTreeMap::new(),
+            later: Vec::new(),
+            jobs: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
         }
     }
 
     pub fn is_quiet(&self) -> bool {
-        self.is_recovered && self.inbox.is_empty() && self.jobs.is_empty()
+        !self.is_up || self.is_recovered && self.inbox.is_empty() && self.jobs.is_empty()
     }
 
     pub fn post(&mut self, id: &str, item: Item, from: From) {
@@ -84,26 +93,13 @@ impl Host {
 }
 
 impl World {
-    /// Takes up what an earlier host left, once.
-    pub fn recover(&mut self, host: usize) {
-        if self.hosts[host].is_recovered || self.read_fails() {
-            return;
-        }
-        self.hosts[host].is_recovered = true;
-        for (key, value) in self.store.list(&keys::all(keys::ENDED)) {
-            let (id, run, task) = keys::parse_row(&key, keys::ENDED).expect("a key");
-            self.deliver_end(host, id, (run, task), value);
-        }
-        for (key, _) in self.store.list(&keys::all(keys::WORK)) {
-            self.dispatch(host, key, None);
-        }
-        for (key, _) in self.store.list(&keys::all(keys::READY)) {
-            let id = keys::parse_ready(&key).expect("a key");
-            self.hosts[host].post(id, Item::Run, From::Nudge);
-        }
-    }
-
-    fn deliver_end(&mut self, host: usize, id: &str, (run, task): (u32, u32), value: bytes::Bytes) {
+    pub fn deliver_end(
+        &mut self,
+        host: usize,
+        id: &str,
+        (run, task): (u32, u32),
+        value: bytes::Bytes,
+    ) {
         let (kind, payload) = crate::workflow::core::item::end_of_child(task, &value);
         let item = Item::Completed {
             row: Row::Ended { run, task },
@@ -311,7 +307,8 @@ impl World {
                 Ok(Some(Next::Write(commit))) => commit,
                 Err(error) => return Some(Err(error)),
             };
-            let operations = commit::operations(&commit).expect("a commit is encoded");
+            let operations = commit::operations(&commit, Some(self.hosts[host].id))
+                .expect("a commit is encoded");
             match self.write(host, &operations)? {
                 Ok(version) => hot.machine.committed(commit, version),
                 Err(error) => return Some(Err(error)),

@@ -53,6 +53,7 @@ impl World {
         let task = asked.kind.task().unwrap_or_default();
         let row = Row {
             entry: asked.index,
+            host: Some(self.hosts[host].id),
             ..Row::default()
         };
         let asked = asked.clone();
@@ -258,7 +259,8 @@ impl World {
             }
             Err(error) => return Some(Err(error)),
         };
-        let operations = commit::operations(&commit).expect("a commit is encoded");
+        let operations =
+            commit::operations(&commit, Some(self.hosts[host].id)).expect("a commit is encoded");
         let begun = self.write(host, &operations)?;
         let kind = begun.as_ref().err().map(crate::Error::kind);
         if matches!(kind, None | Some(ErrorKind::UnknownOutcome)) {

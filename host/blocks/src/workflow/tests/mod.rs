@@ -1,4 +1,4 @@
-//! A simulation of two hosts over one store: the decisions are those of the core and of the store's module, as production
+//! A simulation of two hosts over one store, either of which may die for good: the decisions are those of the core and of the store's module, as production
 //! runs them; tasks, time, the store and death are of a schedule that a seed makes.
 //!
 //! One thread, one generator of random numbers, no clock: a seed that fails fails again.
@@ -9,6 +9,7 @@ mod code;
 mod host;
 mod jobs;
 mod random;
+mod recovery;
 mod store;
 mod world;
 

@@ -4,7 +4,7 @@ use super::{clients::Clients, host::Host, random::Random, store::Store};
 use crate::{
     Error, Result,
     state::Operation,
-    workflow::{Timestamp, core::Clock, core::meta::Status},
+    workflow::{Timestamp, core::Clock, core::meta::Status, core::peers::HostId},
 };
 use std::sync::{
     Arc,
@@ -38,7 +38,7 @@ impl World {
         World {
             random: Random::new(seed),
             store: Store::default(),
-            hosts: (0..HOSTS).map(|_| Host::default()).collect(),
+            hosts: (0..HOSTS as u64).map(|id| Host::down(HostId(id))).collect(),
             clients: Clients::default(),
             late: Vec::new(),
             time: Arc::new(AtomicU64::new(START)),
@@ -90,7 +90,7 @@ impl World {
         let dice = self.random.below(100);
         if !self.hosts[host].is_up {
             if dice < 30 {
-                self.hosts[host] = Host::started();
+                self.boot(host);
             }
             return self.pass(10);
         }
@@ -114,7 +114,34 @@ impl World {
 
     fn kill(&mut self, host: usize) {
         self.deaths += 1;
-        self.hosts[host] = Host::default();
+        self.hosts[host] = Host::down(self.hosts[host].id);
+        for other in &mut self.hosts {
+            // It sees that one has gone.
+            other.is_recovered = false;
+        }
+    }
+
+    /// Starts a host, as the one that it was or as another one.
+    fn boot(&mut self, host: usize) {
+        let mut id = self.hosts[host].id;
+        if self.random.one_in(2) {
+            id.0 += HOSTS as u64;
+        }
+        self.hosts[host] = Host::down(id);
+        self.hosts[host].is_up = true;
+    }
+
+    /// One of the hosts that are there.
+    pub fn living(&mut self) -> usize {
+        let up = (0..HOSTS).filter(|host| self.hosts[*host].is_up);
+        let up: Vec<_> = up.collect();
+        *self.random.pick(&up).expect("not all are dead")
+    }
+
+    /// Returns whether a host counts as one that lives. One that is slow may be taken for dead.
+    pub fn is_alive(&mut self, id: HostId) -> bool {
+        let is_up = self.hosts.iter().any(|host| host.id == id && host.is_up);
+        is_up && !(self.is_wild && self.random.one_in(10))
     }
 
     /// A late write arrives, or is lost.
@@ -127,26 +154,35 @@ impl World {
         }
     }
 
-    /// Ends all failures: hosts that are dead are started.
+    /// Ends all failures: of hosts that are dead one at least is started.
     fn calm(&mut self) {
         while !self.late.is_empty() {
             self.arrive();
         }
         self.is_wild = false;
-        // What a dead host left is found by one that starts; hosts that lived on have to do without.
-        if self.deaths > 0 && self.hosts.iter().all(|host| host.is_up) {
-            let host = self.random.below(HOSTS as u64) as usize;
-            self.hosts[host] = Host::started();
+        let is_any_up = self.hosts.iter().any(|host| host.is_up);
+        let stays_dead = self
+            .random
+            .one_in(2)
+            .then(|| self.random.below(HOSTS as u64) as usize);
+        for host in 0..HOSTS {
+            if !(self.hosts[host].is_up || is_any_up && stays_dead == Some(host)) {
+                self.boot(host);
+            }
         }
-        for host in &mut self.hosts {
-            if !host.is_up {
-                *host = Host::started();
+        if self.deaths > 0 {
+            // A late write of one that has died may have come since.
+            for host in &mut self.hosts {
+                host.is_recovered = false;
             }
         }
     }
 
     fn round(&mut self, round: u64) {
         for host in 0..HOSTS {
+            if !self.hosts[host].is_up {
+                continue;
+            }
             self.recover(host);
             self.fire_timers(host);
             self.forget(host);

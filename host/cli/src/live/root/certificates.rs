@@ -5,13 +5,13 @@ use super::Root;
 use crate::report::Problem;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 use wythe_api::Certificates;
 use wythe_blocks::Error;
-use wythe_manifest::{CertificateFiles, ClientAuthority, Name};
+use wythe_manifest::{CertificateFiles, ClientAuthority, HostFile, Name, TenantTls};
 
 /// The time from one look to the next: what is new is in force after 2 s at most.
 const EVERY: Duration = Duration::from_secs(1);
@@ -21,11 +21,35 @@ const SHARE: u32 = 20;
 /// The files of the host's own certificate and of the authority of its clients.
 type Written = (CertificateFiles, Option<ClientAuthority>);
 
+/// The files as they were written last where that was not wrong.
+#[derive(Default)]
+struct Last {
+    host: Option<Written>,
+    tenants: BTreeMap<Name, TenantTls>,
+}
+
+impl Last {
+    /// Takes what is written of each of these tenants. A document that is wrong changes nothing.
+    fn take(&mut self, file: &HostFile, names: impl Iterator<Item = Name>) {
+        let mut before = std::mem::take(&mut self.tenants);
+        self.tenants = names
+            .filter_map(|name| {
+                let written = match file.problems_of(&name).has_errors() {
+                    true => before.remove(&name)?,
+                    false => file.terms(&name).tls,
+                };
+                let is_written = written.files.is_some() || written.clients.is_some();
+                is_written.then_some((name, written))
+            })
+            .collect();
+    }
+}
+
 /// The certificates that are looked at.
 pub(super) struct Followed {
     certificates: Arc<Certificates>,
-    /// The files of the host as they were written last.
-    last: Mutex<Option<Written>>,
+    /// The files as they were written last.
+    last: Mutex<Last>,
     /// The names under which problems are shown now.
     shown: Mutex<BTreeSet<String>>,
 }
@@ -79,34 +103,33 @@ impl Root {
         // HTTPS that is no longer written goes on until the host starts again, and its certificates with it.
         let written = file.tls.as_ref();
         let written = written.map(|tls| (tls.files.clone(), tls.clients.clone()));
+        let names: Vec<Name> = self.entries().keys().cloned().collect();
         let mut last = followed.last.lock();
-        let Some(host) = written.or_else(|| last.clone()) else {
+        last.host = written.or_else(|| last.host.take());
+        last.take(&file, names.into_iter());
+        let Some((files, clients)) = &last.host else {
             return;
         };
-        *last = Some(host.clone());
-        drop(last);
-        let names: Vec<Name> = self.entries().keys().cloned().collect();
-        let own = names.into_iter().filter_map(|name| {
-            let files = file.terms(&name).tls?;
-            Some((name, files))
-        });
-        let (files, clients) = &host;
         let written = (files, clients.as_ref());
-        let problems = followed.certificates.look(written, own.collect());
+        let problems = followed.certificates.look(written, last.tenants.clone());
+        drop(last);
         self.show_certificates(followed, problems);
     }
 
     /// Shows what is wrong beside the problems of directories, and no longer what is mended.
     fn show_certificates(&self, followed: &Followed, problems: Vec<(Option<Name>, Error)>) {
-        let mut now = BTreeSet::new();
+        let mut all: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
         for (tenant, error) in problems {
             let about = tenant.map_or_else(
                 || "certificate".to_owned(),
                 |name| format!("certificate of {name}"),
             );
-            self.show(&about, &[Problem::from(error)]);
-            now.insert(about);
+            all.entry(about).or_default().push(Problem::from(error));
         }
+        for (about, problems) in &all {
+            self.show(about, problems);
+        }
+        let now: BTreeSet<String> = all.into_keys().collect();
         let mut shown = followed.shown.lock();
         for mended in shown.difference(&now) {
             self.show(mended, &[]);

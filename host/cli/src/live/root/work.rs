@@ -16,7 +16,7 @@ use std::{
 };
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
-use wythe_blocks::{Kind, panics};
+use wythe_blocks::{Entrance, Kind, panics};
 use wythe_manifest::{Name, SIGNATURE_EXTENSION, Same, Terms};
 
 /// The time after which a change that was wrong is tried again although nothing changed: what it needs may be there.
@@ -285,7 +285,7 @@ impl Root {
         let file = self.file.lock().file.clone();
         let terms = Arc::new(file.terms(tenant));
         // First, so that no process runs of which nothing is reached.
-        let entrance = boot::entrance(Some(&terms));
+        let entrance = Entrance::of(Some(&terms));
         let entered = self.ground.host.routes().enter(tenant, entrance);
         entered.map_err(|error| Problem::from(error).at(&terms.source))?;
         let started = Supervisor::start(

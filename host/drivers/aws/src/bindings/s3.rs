@@ -5,9 +5,8 @@ mod words;
 
 use crate::{
     client::{Call, LARGEST, Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config, wrong},
-    sign::encode,
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,13 +14,13 @@ use bytes::Bytes;
 use http::Method;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use words::{check_class, check_ttl, checked, key};
+use words::{check_bucket, check_class, check_ttl, checked, key};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
     random,
 };
-use wythe_client::Answer;
+use wythe_client::{Answer, Effect, encode};
 use wythe_manifest::Duration as Time;
 
 const S3: &str = "s3";
@@ -81,13 +80,7 @@ pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
     };
     let mut target = Target::parse(config.service(), service)?;
     let bucket = config.bucket;
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(is_plain) || bucket.contains("..") {
-        return Err(wrong(
-            "bucket",
-            "expected the name of a bucket, of 3 to 63 letters, digits, `-` and `.`",
-        ));
-    }
+    check_bucket(&bucket).map_err(|why| wrong("bucket", why))?;
     // A dot would be a label of its own, which no certificate covers.
     let is_label = bucket
         .chars()
@@ -137,11 +130,7 @@ struct Bucket {
 impl Bucket {
     /// Asks for the bucket. A key that may not list is good enough: it may write or read.
     async fn look(&self) -> Result<()> {
-        let mut call = self.call(&self.parsed.root, Effect::Read);
-        call.query = vec![("max-keys".to_owned(), "1".to_owned())];
-        if self.parsed.root.is_empty() {
-            call.path = "/";
-        }
+        let call = self.listing(vec![("max-keys".to_owned(), "1".to_owned())]);
         match self.session.client()?.send(call, &mut |_| Ok(())).await {
             Err(fault) if !fault.is_about_rights() => {
                 Err(self.failed(fault, Effect::Read, &self.about()))
@@ -160,6 +149,19 @@ impl Bucket {
             path,
             extra: TRANSFER,
             ..Call::new(S3, effect)
+        }
+    }
+
+    /// A request for the bucket's list, which is small.
+    fn listing(&self, query: Vec<(String, String)>) -> Call<'_> {
+        Call {
+            method: Method::GET,
+            path: match &*self.parsed.root {
+                "" => "/",
+                root => root,
+            },
+            query,
+            ..Call::new(S3, Effect::Read)
         }
     }
 
@@ -308,11 +310,7 @@ impl Bucket {
     }
 
     async fn list(&self, request: &Request<'_>) -> Result<Outcome> {
-        let mut call = self.call(&self.parsed.root, Effect::Read);
-        if self.parsed.root.is_empty() {
-            call.path = "/";
-        }
-        call.query = listing::query(request.data)?;
+        let mut call = self.listing(listing::query(request.data)?);
         let largest = usize::try_from(request.max_bytes).unwrap_or(usize::MAX);
         call.largest = largest.min(LARGEST);
         let mut held = request.hold(0)?;

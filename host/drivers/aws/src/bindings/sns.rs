@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     settings::{Service, Target, config, wrong},
 };
 use async_trait::async_trait;
@@ -12,6 +12,7 @@ use wythe_blocks::{
     Error, Result, Site, Wrong,
     bindings::{Driver, Features, Outcome, Request},
 };
+use wythe_client::Effect;
 
 const SERVICE: Service = Service::named("sns");
 const VERSION: &str = "2010-03-31";

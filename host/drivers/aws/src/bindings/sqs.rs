@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Session, Shared, shared},
-    fault::{Effect, Fault},
+    fault::Fault,
     queue::{Queue, Taken, Taking, is_absent},
     settings::{Service, Target, config, wrong},
 };
@@ -17,6 +17,7 @@ use wythe_blocks::{
     random,
     time::pause,
 };
+use wythe_client::Effect;
 
 const SERVICE: Service = Service::named("sqs");
 /// Bytes of a message.

@@ -6,14 +6,14 @@ use super::{
 };
 use crate::{
     client::Client,
-    fault::{Effect, Fault},
+    fault::Fault,
     queue::{Queue, Taken},
-    xml::Element,
 };
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{collections::HashMap, sync::Arc};
 use wythe_blocks::{Error, Result, random};
+use wythe_client::{Effect, Element};
 
 const SNS: &str = "sns";
 const VERSION: &str = "2010-03-31";
@@ -124,11 +124,12 @@ impl Entities {
             let found = Queue::find(self.sqs.clone(), name).await;
             return found.map_err(|fault| missing(fault, &about));
         }
-        let mut attributes = json!({});
-        if self.settings.is_fifo {
-            attributes["FifoQueue"] = "true".into();
-            attributes["ContentBasedDeduplication"] = "true".into();
-        }
+        let mut attributes = match self.settings.is_fifo {
+            true => json!({ "FifoQueue": "true", "ContentBasedDeduplication": "true" }),
+            false => json!({}),
+        };
+        // A queue that keeps an order has dead letters in another such one.
+        let of_letters = attributes.clone();
         if is_passing {
             attributes["MessageRetentionPeriod"] = PASSING.into();
         }
@@ -136,7 +137,7 @@ impl Entities {
         let queue = made.map_err(|fault| fault.of_read(&about))?;
         if let Some((letters, count)) = &self.settings.letters {
             let name = self.name("queue of `sqsDeadLettersQueueName`", letters)?;
-            let made = Queue::make(self.sqs.clone(), &name, &json!({})).await;
+            let made = Queue::make(self.sqs.clone(), &name, &of_letters).await;
             let made = made.map_err(|fault| fault.of_read(&format!("the queue `{name}`")))?;
             let policy = json!({ "deadLetterTargetArn": arn(&made).await?, "maxReceiveCount": count.to_string() });
             let set = queue.set("RedrivePolicy", &policy.to_string()).await;
@@ -185,10 +186,11 @@ impl Entities {
         let about = "the policy of a queue";
         let said = queue.attribute("Policy").await;
         let said = said.map_err(|fault| fault.of_read(about))?;
-        let mut policy: Value = said
-            .filter(|text| !text.is_empty())
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_else(|| json!({ "Version": "2012-10-17" }));
+        let mut policy = match said.filter(|text| !text.is_empty()) {
+            None => Map::from_iter([("Version".to_owned(), "2012-10-17".into())]),
+            Some(text) => serde_json::from_str(&text)
+                .map_err(|_| Fault::Odd("a policy that is no object".to_owned()).of_read(about))?,
+        };
         let mut statements = match policy.get_mut("Statement").map(Value::take) {
             Some(Value::Array(statements)) => statements,
             Some(Value::Null) | None => Vec::new(),
@@ -209,8 +211,9 @@ impl Entities {
             "Resource": queue_arn,
             "Condition": { "ArnLike": { "aws:SourceArn": format!("{account}:*") } },
         }));
-        policy["Statement"] = Value::Array(statements);
-        let set = queue.set("Policy", &policy.to_string()).await;
+        policy.insert("Statement".to_owned(), Value::Array(statements));
+        let policy = Value::Object(policy).to_string();
+        let set = queue.set("Policy", &policy).await;
         set.map_err(|fault| fault.of_read(about))
     }
 

@@ -1,10 +1,12 @@
 //! The queue of a group in this process: one task receives for all of its members, one keeps what they have from others, and
 //! a message waits on the shelf of its topic until a member of that topic takes it.
 
+mod tasks;
+
 use super::{entities::Entities, message};
 use crate::{
     fault::Fault,
-    queue::{Queue, Taken, Taking, is_absent},
+    queue::{Queue, Taken, is_absent},
 };
 use parking_lot::Mutex;
 use std::{
@@ -15,15 +17,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    sync::Notify,
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
-use wythe_blocks::{Backoff, Error, Result, pubsub::Message, time::Clock as _};
+use tasks::{hold, receive};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
+use wythe_blocks::{Error, Result, pubsub::Message, time::Clock as _};
 
-/// Pauses after a receive that failed.
-const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+/// Messages on all shelves, from which on no more are received: the queue has the rest.
+const SHELVED: usize = 100;
 
 pub(super) struct Hub {
     pub entities: Arc<Entities>,
@@ -57,6 +56,16 @@ struct Shelf {
     waiting: usize,
     ready: VecDeque<Held>,
     failed: Option<Error>,
+}
+
+impl State {
+    /// Returns whether somebody waits before an empty shelf, while the others have room.
+    fn is_wanted(&self, now: Instant) -> bool {
+        let shelves = || self.shelves.values();
+        let ready = shelves().flat_map(|shelf| &shelf.ready);
+        ready.filter(|held| held.until > now).count() < SHELVED
+            && shelves().any(|shelf| shelf.waiting > 0 && shelf.ready.is_empty())
+    }
 }
 
 struct Held {
@@ -157,6 +166,8 @@ impl Hub {
                 handles.extend(ready.into_iter().map(|held| held.taken.handle));
             }
         }
+        // There may be room for others now.
+        self.demand.notify_one();
         handles
     }
 
@@ -230,9 +241,13 @@ impl Hub {
 
     /// Puts what came on its shelf. The answer has what nobody here wants.
     fn add(&self, taken: Vec<Taken>) -> Vec<String> {
-        let until = Instant::now().after(self.entities.settings.hidden);
+        let now = Instant::now();
+        let until = now.after(self.entities.settings.hidden);
         let mut strange = Vec::new();
         let mut state = self.state.lock();
+        for shelf in state.shelves.values_mut() {
+            shelf.ready.retain(|held| held.until > now);
+        }
         for one in taken {
             let (topic, message) = message::received(&one.body);
             let only = || {
@@ -262,15 +277,15 @@ impl Hub {
 
     fn fail(&self, error: &Error) {
         let mut state = self.state.lock();
-        for shelf in state.shelves.values_mut() {
+        let shelves = state.shelves.values_mut();
+        // Whoever comes later asks anew.
+        for shelf in shelves.filter(|shelf| shelf.waiting > 0) {
             shelf.failed = Some(error.duplicate());
         }
     }
 
     fn is_wanted(&self) -> bool {
-        let state = self.state.lock();
-        let mut shelves = state.shelves.values();
-        shelves.any(|shelf| shelf.waiting > 0 && shelf.ready.is_empty())
+        self.state.lock().is_wanted(Instant::now())
     }
 
     /// Everything that members and shelves have.
@@ -361,66 +376,5 @@ impl Drop for Waiting {
     }
 }
 
-/// Receives as long as somebody waits.
-async fn receive(hub: Arc<Hub>) {
-    let mut pause = PAUSE;
-    while !hub.is_over() {
-        if !hub.is_wanted() {
-            hub.demand.notified().await;
-            continue;
-        }
-        let settings = &hub.entities.settings;
-        let taking = Taking {
-            limit: settings.limit,
-            hidden: settings.hidden,
-            wait: settings.wait,
-        };
-        let error = match hub.queue().take(taking).await {
-            Ok(taken) => {
-                pause.reset();
-                let over = hub.entities.sort_out(&hub.queue(), taken).await;
-                let strange = hub.add(over);
-                if hub.is_over() {
-                    hub.give_back(strange).await;
-                    return;
-                }
-                // Those that nobody here wants go to others once their time is over.
-                hub.arrival.notify_waiters();
-                continue;
-            }
-            Err(fault) if is_absent(&fault) => match hub.renew().await {
-                Ok(()) => continue,
-                Err(error) => error,
-            },
-            Err(fault) => fault.of_read("the queue"),
-        };
-        hub.fail(&error);
-        hub.arrival.notify_waiters();
-        sleep(pause.fail_apart()).await;
-    }
-}
-
-/// Keeps what members and shelves have from others, as long as the process lives.
-async fn hold(hub: Arc<Hub>) {
-    let hidden = hub.entities.settings.hidden;
-    loop {
-        sleep(hidden / 3).await;
-        let handles = hub.all();
-        if handles.is_empty() {
-            continue;
-        }
-        let until = Instant::now().after(hidden);
-        match hub.queue().hide(&handles, hidden).await {
-            Ok(_) => {
-                let mut state = hub.state.lock();
-                let shelves = state
-                    .shelves
-                    .values_mut()
-                    .flat_map(|shelf| &mut shelf.ready);
-                let held = shelves.filter(|held| handles.contains(&held.taken.handle));
-                held.for_each(|held| held.until = until);
-            }
-            Err(fault) => hub.report(fault),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

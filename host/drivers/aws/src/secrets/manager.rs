@@ -1,21 +1,26 @@
 //! Secrets of Secrets Manager: a text each, or several values as a JSON object.
 
-use super::Names;
+use super::{Api, Store};
 use crate::{
-    client::{Operation, Session, Shared, shared},
-    fault::{Effect, Fault},
+    client::Shared,
+    fault::Fault,
     settings::{Service, Target, config},
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{
     Error, Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
 
-const SERVICE: Service = Service::named("secretsmanager");
+const API: Api = Api {
+    service: "secretsmanager",
+    prefix: "secretsmanager",
+    list: "ListSecrets",
+    shown: "Secrets Manager",
+};
 
 config! {
     struct Config {
@@ -32,7 +37,7 @@ pub(crate) struct Parsed {
 
 pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
     Ok(Parsed {
-        target: Target::parse(config.service(), SERVICE)?,
+        target: Target::parse(config.service(), Service::named(API.service))?,
         multiple: config.multiple_key_values_per_secret.unwrap_or(false),
     })
 }
@@ -42,31 +47,39 @@ pub(crate) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
 }
 
 pub(crate) async fn open(clients: Shared, parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
-    let client = shared(&clients, &parsed.target, &site);
-    let store = Manager {
-        session: Session::new(client.clone(), "Secrets Manager".to_owned()),
+    Ok(Arc::new(Manager {
+        store: Store::open(&API, &clients, &parsed.target, &site).await?,
         multiple: parsed.multiple,
-    };
-    store.health().await.map_err(|error| client.named(error))?;
-    Ok(Arc::new(store))
+    }))
 }
 
 struct Manager {
-    session: Session,
+    store: Store,
     multiple: bool,
 }
 
 impl Manager {
-    async fn ask(&self, name: &str, body: &Json) -> Result<Result<Json, Fault>> {
-        let operation = Operation {
-            service: SERVICE.name,
-            prefix: "secretsmanager",
-            version: "1.1",
-            name,
-            effect: Effect::Read,
-            extra: Duration::ZERO,
+    /// The secret in an answer; nothing where it is another one than was asked for.
+    fn found(&self, name: &str, answer: &Json) -> Result<Option<Found>, &'static str> {
+        let text = |field: &str| answer.get(field).and_then(Json::as_str);
+        // A part of an ARN is not taken for a name.
+        if ![text("Name"), text("ARN")].contains(&Some(name)) {
+            return Ok(None);
+        }
+        let own = text("Name").unwrap_or(name);
+        let odd = "no value of a secret";
+        let values = match (text("SecretString"), text("SecretBinary")) {
+            (Some(text), _) => self.values(own, text),
+            (None, Some(bytes)) => {
+                let bytes = STANDARD.decode(bytes).map_err(|_| odd)?;
+                BTreeMap::from([(own.to_owned(), Value::new(bytes))])
+            }
+            (None, None) => return Err(odd),
         };
-        Ok(self.session.client()?.json(operation, body).await)
+        Ok(Some(Found {
+            values,
+            version: text("VersionId").map(str::to_owned),
+        }))
     }
 
     /// The values of a text; a JSON object of texts is several where the component says so.
@@ -118,7 +131,7 @@ impl Driver for Manager {
                 body[field] = value.as_str().into();
             }
         }
-        let answer = match self.ask("GetSecretValue", &body).await? {
+        let answer = match self.store.ask("GetSecretValue", &body).await? {
             Ok(answer) => answer,
             Err(fault) if fault.code() == "ResourceNotFoundException" => return Ok(None),
             Err(fault) if fault.code() == "InvalidRequestException" => {
@@ -129,54 +142,26 @@ impl Driver for Manager {
             }
             Err(fault) => return Err(fault.of_read(&about)),
         };
-        let text = |field: &str| answer.get(field).and_then(Json::as_str);
-        let odd = || Fault::Odd("no value of a secret".to_owned()).of_read(&about);
-        // A part of an ARN is not taken for a name.
-        let known = [text("Name"), text("ARN")].contains(&Some(name));
-        if !known {
-            return Ok(None);
-        }
-        let own = text("Name").unwrap_or(name);
-        let values = match (text("SecretString"), text("SecretBinary")) {
-            (Some(text), _) => self.values(own, text),
-            (None, Some(bytes)) => {
-                let bytes = STANDARD.decode(bytes).map_err(|_| odd())?;
-                BTreeMap::from([(own.to_owned(), Value::new(bytes))])
-            }
-            (None, None) => return Err(odd()),
-        };
-        Ok(Some(Found {
-            values,
-            version: text("VersionId").map(str::to_owned),
-        }))
+        let found = self.found(name, &answer);
+        found.map_err(|why| Fault::Odd(why.to_owned()).of_read(&about))
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        let mut names = Names::default();
-        loop {
-            let body = names.body(json!({ "MaxResults": 100 }));
-            let page = self.ask("ListSecrets", &body).await?;
-            let page = page.map_err(|fault| fault.of_read("the names of the secrets"))?;
-            if !names.add(&page, listed(&page))? {
-                return Ok(names.whole());
-            }
-        }
+        self.store
+            .names(&json!({ "MaxResults": 100 }), listed)
+            .await
     }
 
     fn describe(&self) -> Option<String> {
-        self.session.describe()
+        self.store.session.describe()
     }
 
-    /// Asks for one name. A key that may not is good enough: it may read a secret.
     async fn health(&self) -> Result<()> {
-        match self.ask("ListSecrets", &json!({ "MaxResults": 1 })).await? {
-            Err(fault) if !fault.is_about_rights() => Err(fault.of_read("the store")),
-            _ => Ok(()),
-        }
+        self.store.health().await
     }
 
     async fn close(&self) -> Result<()> {
-        self.session.close();
+        self.store.session.close();
         Ok(())
     }
 }

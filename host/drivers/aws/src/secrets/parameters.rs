@@ -1,20 +1,25 @@
 //! Secrets of the Parameter Store: a parameter each, below a prefix.
 
-use super::Names;
+use super::{Api, Store};
 use crate::{
-    client::{Operation, Session, Shared, shared},
-    fault::{Effect, Fault},
+    client::Shared,
+    fault::Fault,
     settings::{Service, Target, config, wrong},
 };
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use wythe_blocks::{
     Result, Site, Wrong,
     secrets::{Driver, Features, Found, Value},
 };
 
-const SERVICE: Service = Service::named("ssm");
+const API: Api = Api {
+    service: "ssm",
+    prefix: "AmazonSSM",
+    list: "DescribeParameters",
+    shown: "Parameter Store",
+};
 /// The service's words for a parameter or a version that is not there.
 const ABSENT: [&str; 2] = ["ParameterNotFound", "ParameterVersionNotFound"];
 
@@ -37,7 +42,7 @@ pub(crate) fn parse(mut config: Config) -> Result<Parsed, Wrong> {
         return Err(wrong("prefix", "expected letters, digits and `/_.-`"));
     }
     Ok(Parsed {
-        target: Target::parse(config.service(), SERVICE)?,
+        target: Target::parse(config.service(), Service::named(API.service))?,
         prefix,
     })
 }
@@ -47,33 +52,18 @@ pub(crate) fn warnings(parsed: &Parsed) -> Vec<Wrong> {
 }
 
 pub(crate) async fn open(clients: Shared, parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> {
-    let client = shared(&clients, &parsed.target, &site);
-    let store = Parameters {
-        session: Session::new(client.clone(), "Parameter Store".to_owned()),
+    Ok(Arc::new(Parameters {
+        store: Store::open(&API, &clients, &parsed.target, &site).await?,
         prefix: parsed.prefix,
-    };
-    store.health().await.map_err(|error| client.named(error))?;
-    Ok(Arc::new(store))
+    }))
 }
 
 struct Parameters {
-    session: Session,
+    store: Store,
     prefix: String,
 }
 
 impl Parameters {
-    async fn ask(&self, name: &str, body: &Json) -> Result<Result<Json, Fault>> {
-        let operation = Operation {
-            service: SERVICE.name,
-            prefix: "AmazonSSM",
-            version: "1.1",
-            name,
-            effect: Effect::Read,
-            extra: Duration::ZERO,
-        };
-        Ok(self.session.client()?.json(operation, body).await)
-    }
-
     /// The names of a page, without the prefix.
     fn listed(&self, page: &Json) -> Option<Vec<String>> {
         let listed = page.get("Parameters")?.as_array()?.iter();
@@ -113,7 +103,7 @@ impl Driver for Parameters {
             asked = format!("{asked}:{version}");
         }
         let body = json!({ "Name": asked, "WithDecryption": true });
-        let answer = match self.ask("GetParameter", &body).await? {
+        let answer = match self.store.ask("GetParameter", &body).await? {
             Ok(answer) => answer,
             Err(fault) if ABSENT.contains(&fault.code()) => return Ok(None),
             Err(fault) => return Err(fault.of_read(&about)),
@@ -131,36 +121,24 @@ impl Driver for Parameters {
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        let mut names = Names::default();
-        loop {
-            let mut body = names.body(json!({ "MaxResults": 50 }));
-            if !self.prefix.is_empty() {
-                body["ParameterFilters"] =
-                    json!([{ "Key": "Name", "Option": "BeginsWith", "Values": [self.prefix] }]);
-            }
-            let page = self.ask("DescribeParameters", &body).await?;
-            let page = page.map_err(|fault| fault.of_read("the names of the parameters"))?;
-            if !names.add(&page, self.listed(&page))? {
-                return Ok(names.whole());
-            }
+        let mut body = json!({ "MaxResults": 50 });
+        if !self.prefix.is_empty() {
+            body["ParameterFilters"] =
+                json!([{ "Key": "Name", "Option": "BeginsWith", "Values": [self.prefix] }]);
         }
+        self.store.names(&body, |page| self.listed(page)).await
     }
 
     fn describe(&self) -> Option<String> {
-        self.session.describe()
+        self.store.session.describe()
     }
 
-    /// Asks for one name. A key that may not is good enough: it may read a parameter.
     async fn health(&self) -> Result<()> {
-        let body = json!({ "MaxResults": 1 });
-        match self.ask("DescribeParameters", &body).await? {
-            Err(fault) if !fault.is_about_rights() => Err(fault.of_read("the store")),
-            _ => Ok(()),
-        }
+        self.store.health().await
     }
 
     async fn close(&self) -> Result<()> {
-        self.session.close();
+        self.store.session.close();
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
+use wythe_blocks::Error;
 
 fn parsed(config: Value) -> Result<Parsed, String> {
     let config: Config = serde_json::from_value(config).map_err(|error| error.to_string())?;

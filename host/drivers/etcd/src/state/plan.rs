@@ -57,7 +57,7 @@ pub(super) fn keys(operations: &[Operation]) -> (Vec<&Key>, Vec<usize>) {
 /// The row of a key after the operations.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// As it was found.
+    /// The row as it was found.
     Same,
     Gone,
     There {
@@ -75,7 +75,7 @@ struct Draft<'a> {
     outcome: Outcome,
 }
 
-/// What becomes of each key. An error is the conflict of the first operation that does not fit.
+/// The outcome of each key. An error is the conflict of the first operation that does not fit.
 pub(super) fn plan(
     operations: &[Operation],
     places: &[usize],

@@ -1,11 +1,11 @@
 //! Middleware by Dapr's names: each looks at a request, and lets it pass, changes it, or refuses it.
 
-mod bearer;
+pub(crate) mod bearer;
 mod client;
 mod oauth2;
 mod oauth2clientcredentials;
 mod ratelimit;
-mod routeralias;
+pub(crate) mod routeralias;
 mod routerchecker;
 mod uppercase;
 

@@ -1,5 +1,8 @@
 //! Other names for paths: the target of a request is written anew, for the handlers after it and for the choice of an app.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
+
 use async_trait::async_trait;
 use http::{Request, Response, Uri};
 use serde::Deserialize;
@@ -90,9 +93,11 @@ fn check_target(target: &str) -> Result<(), String> {
         ));
     }
     let path = target.split('?').next().unwrap_or_default();
+    // A fragment would hide what is put behind it, and no request has one.
+    let is_whole = |uri: &Uri| uri.path() == path && !target.contains('#');
     let why = match target.parse::<Uri>() {
-        Ok(uri) if path.starts_with('/') && uri.path() == path => wrong_with_path(path),
-        _ => Some("expected one that begins with `/`"),
+        Ok(uri) if path.starts_with('/') && is_whole(&uri) => wrong_with_path(path),
+        _ => Some("expected one that begins with `/`, without a fragment"),
     };
     match why {
         Some(why) => Err(format!("the path `{shown}`: {why}")),
@@ -160,10 +165,10 @@ impl Alias {
     }
 }
 
-/// A segment of a path as the value of a query, in which some characters mean something else.
+/// A segment of a path as the value of a query, in which some characters mean something else, and one cannot stand.
 fn in_query(segment: &str) -> String {
     let escaped = segment.replace('&', "%26").replace('=', "%3D");
-    escaped.replace('+', "%2B")
+    escaped.replace('+', "%2B").replace('"', "%22")
 }
 
 fn with(target: &str, query: String) -> String {
@@ -215,6 +220,7 @@ mod tests {
                 Some("/shop/part?a=b&id=a%26b%3Dc%2Bd&part=x"),
             ),
             ("/mall/new/x", None, Some("/shop/new?part=x")),
+            ("/mall/\"/info", None, Some("/shop/item?id=%22")),
             ("/mall//info", None, None),
             ("/mall/info/", None, None),
             ("/mall", None, None),
@@ -231,10 +237,17 @@ mod tests {
                 "{/a: /v1.0/invoke/srv/method/a}",
                 "`/v1.0/invoke/srv/method/a` is of Dapr's API, which does not answer here; write the path as the `ingress` of the app has it",
             ),
-            ("{/a: b}", "the path `b`: expected one that begins with `/`"),
+            (
+                "{/a: b}",
+                "the path `b`: expected one that begins with `/`, without a fragment",
+            ),
+            (
+                "{/a: '/b?c#d'}",
+                "the path `/b?c#d`: expected one that begins with `/`, without a fragment",
+            ),
             (
                 "{/a: 'http://b/c'}",
-                "the path `http://b/c`: expected one that begins with `/`",
+                "the path `http://b/c`: expected one that begins with `/`, without a fragment",
             ),
             (
                 "{a: /b}",

@@ -1,18 +1,11 @@
 //! Parameters and rows in JSON, as Dapr has them: a row is an object, whose names are those of the columns.
 
-use crate::{
-    connection::Answer,
-    rows::{Cell, Column, Value, kind},
-};
+use crate::rows::{Cell, Column, Value, kind};
 use base64::{display::Base64Display, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use chrono::SecondsFormat;
 use serde_json::{Value as Json, value::RawValue};
-use std::io;
-use wythe_blocks::{
-    Error, Result,
-    bindings::{Request, Text},
-};
+use std::{collections::HashSet, io};
+use wythe_blocks::bindings::Text;
 
 /// A parameter. What is no simple value in JSON is its text.
 pub(super) enum Param<'a> {
@@ -43,63 +36,38 @@ impl Param<'_> {
     }
 }
 
-/// The rows of a query.
-pub(super) fn rows(request: &Request<'_>, answer: &Answer) -> Result<Bytes> {
-    let limit = usize::try_from(request.max_bytes).unwrap_or(usize::MAX);
-    // The brackets around the rows.
-    let mut text = Text::new(limit.saturating_sub(2));
-    let _held = request.hold(limit.min(size_hint(answer)))?;
-    match write(answer, &mut text) {
-        Ok(()) => Ok(text.close().into()),
-        Err(_) if text.is_full() => Err(Error::exhausted(format!(
-            "the rows have more than {} bytes; ask for fewer, or see `maxDataBytes`",
-            request.max_bytes
-        ))),
-        Err(error) => Err(Error::internal("the rows have no form in JSON").with_source(error)),
-    }
+/// Says of each column whether it is the last of its name, which alone counts.
+pub(super) fn wanted(columns: &[Column]) -> Vec<bool> {
+    let mut names = HashSet::new();
+    let columns = columns.iter().rev();
+    let mut wanted: Vec<_> = columns.map(|column| names.insert(&column.name)).collect();
+    wanted.reverse();
+    wanted
 }
 
-/// Bytes that the rows have in JSON, not counting what is written with a backslash.
-fn size_hint(answer: &Answer) -> usize {
-    let names: usize = answer
-        .columns
-        .iter()
-        .map(|column| column.name.len() + 24)
-        .sum();
-    let cells = answer.rows.iter().flatten().map(|cell| match cell {
-        Cell::Bytes(bytes) => bytes.len() / 3 * 4,
-        _ => 0,
-    });
-    cells.sum::<usize>() + names * answer.rows.len()
-}
-
-fn write(answer: &Answer, text: &mut Text) -> io::Result<()> {
-    let columns = &answer.columns;
-    // Of two columns of one name the last one counts.
-    let is_last = |index: usize| {
-        let mut later = columns[index + 1..].iter();
-        later.all(|column| column.name != columns[index].name)
-    };
-    let wanted: Vec<bool> = (0..columns.len()).map(is_last).collect();
-    for row in &answer.rows {
-        text.push(if text.is_empty() { b"{" } else { b",{" })?;
-        let mut is_first = true;
-        for ((column, cell), wanted) in columns.iter().zip(row).zip(&wanted) {
-            // What is null has no member, as in Dapr.
-            if !wanted || *cell == Cell::Null {
-                continue;
-            }
-            if !is_first {
-                text.push(b",")?;
-            }
-            is_first = false;
-            text.json(&column.name)?;
-            text.push(b":")?;
-            value(column, cell, text)?;
+/// Writes a row of a query behind those before it.
+pub(super) fn write(
+    columns: &[Column],
+    wanted: &[bool],
+    row: &[Cell],
+    text: &mut Text,
+) -> io::Result<()> {
+    text.push(if text.is_empty() { b"{" } else { b",{" })?;
+    let mut is_first = true;
+    for ((column, cell), wanted) in columns.iter().zip(row).zip(wanted) {
+        // What is null has no member, as in Dapr.
+        if !wanted || *cell == Cell::Null {
+            continue;
         }
-        text.push(b"}")?;
+        if !is_first {
+            text.push(b",")?;
+        }
+        is_first = false;
+        text.json(&column.name)?;
+        text.push(b":")?;
+        value(column, cell, text)?;
     }
-    Ok(())
+    text.push(b"}")
 }
 
 fn value(column: &Column, cell: &Cell, text: &mut Text) -> io::Result<()> {
@@ -164,13 +132,8 @@ mod tests {
     }
 
     fn shown(columns: Vec<Column>, row: Vec<Cell>, limit: usize) -> io::Result<String> {
-        let answer = Answer {
-            columns,
-            rows: vec![row],
-            affected: 0,
-        };
         let mut text = Text::new(limit);
-        write(&answer, &mut text)?;
+        write(&columns, &wanted(&columns), &row, &mut text)?;
         Ok(String::from_utf8(text.close()).unwrap())
     }
 

@@ -1,24 +1,21 @@
 //! The way from a name to a login that was taken.
 
-use super::Link;
+use super::{ANSWERS, Link};
 use crate::{
-    failure::odd,
+    failure::{forbidden, odd},
     nkey::Key,
-    settings::{Hidden, Target},
-    tls::Tls,
+    settings::Target,
     wire::{self, Frame, Info},
 };
 use serde_json::{Value, json};
 use std::io;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
-    net::{TcpStream, lookup_host},
-};
-use wythe_blocks::{Error, Result};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use wythe_blocks::{Error, Result, random};
+use wythe_net::{Hidden, Tls, reach};
 
 pub(super) async fn connect(target: &Target, tls: &Tls, server: &(String, u16)) -> Result<Link> {
     let (host, port) = server;
-    let mut stream = BufReader::new(reach(host, *port).await?);
+    let mut stream = BufReader::new(reach("natsURL", host, *port).await?);
     let info = match wire::read(&mut stream).await {
         Ok(Frame::Info(info)) => *info,
         Ok(_) => return Err(odd()),
@@ -55,25 +52,6 @@ fn no_greeting(error: io::Error) -> Error {
         _ => "what answers there does not greet as NATS does",
     };
     Error::unavailable(text).with_source(error)
-}
-
-/// Connects to the first address of a name that answers.
-async fn reach(host: &str, port: u16) -> Result<TcpStream> {
-    let unknown = |error: io::Error| {
-        Error::unavailable("the host of `natsURL` has no address: check its name")
-            .with_source(error)
-    };
-    let mut last = io::Error::other("no address");
-    for address in lookup_host((host, port)).await.map_err(unknown)? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(Error::unavailable("the server takes no connection").with_source(last))
 }
 
 /// The first version whose streams can bound each subject.
@@ -115,13 +93,18 @@ async fn log_in<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let text = format!("CONNECT {}\r\nPING\r\n", words(&info, target, is_secure)?);
+    let (words, prefix) = (
+        words(&info, target, is_secure)?,
+        format!("_INBOX.{}", random::name()?),
+    );
+    // A user who may not listen to answers is refused here, and not by calls that have none.
+    let text = format!("CONNECT {words}\r\nSUB {prefix}.* {ANSWERS}\r\nPING\r\n");
     let cut = |error: io::Error| refusal("", target).with_source(error);
     stream.write_all(text.as_bytes()).await.map_err(cut)?;
     stream.flush().await.map_err(cut)?;
     loop {
         match wire::read(&mut stream).await.map_err(cut)? {
-            Frame::Pong => return Link::begin(stream, info, target.timeout),
+            Frame::Pong => return Ok(Link::begin(stream, info, prefix, target.timeout)),
             Frame::Refusal(text) => {
                 let shown: String = text.chars().take(200).collect();
                 return Err(refusal(&text, target).with_source(shown));
@@ -168,6 +151,7 @@ fn refusal(text: &str, target: &Target) -> Error {
     let text = text.to_ascii_lowercase();
     let has_login = target.login != Default::default();
     match has_login {
+        _ if text.contains("permissions violation") => forbidden("_INBOX.>"),
         _ if text.contains("maximum connections") => {
             Error::unavailable("the server takes no more connections")
         }

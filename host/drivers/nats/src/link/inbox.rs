@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 /// Bytes and number of messages that wait in one inbox. Whoever asks for messages asks for fewer.
 const BYTES: usize = 96 << 20;
 const COUNT: usize = 20_000;
-/// Bytes that a message takes beside its data.
+/// Bytes that a message takes beside its texts and its data.
 const EACH: usize = 200;
 
 #[derive(Default)]
@@ -26,7 +26,8 @@ struct State {
 }
 
 fn size(message: &Incoming) -> usize {
-    EACH + message.data.len() + message.headers.len()
+    let texts = message.subject.len() + message.reply.len() + message.headers.len();
+    EACH + texts + message.data.len()
 }
 
 impl Queue {

@@ -10,6 +10,7 @@ use crate::{
     link::Lost,
     wire::Outgoing,
 };
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -26,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Message, Received},
+    pubsub::{Leave, Message, Received},
     random,
     time::{Clock as _, nanoseconds},
 };
@@ -89,10 +90,6 @@ impl Desk {
             is_read: CancellationToken::new(),
             has_left: AtomicBool::new(false),
         }
-    }
-
-    pub fn has_left(&self) -> bool {
-        self.has_left.load(Relaxed)
     }
 
     /// The number of messages that are wanted now, and fit.
@@ -261,9 +258,15 @@ impl Desk {
         let answers = self.say(vec![Outgoing::new(subject, word)]).await;
         answers.into_iter().next().unwrap_or(Ok(()))
     }
+}
 
-    /// Gives back what the member has, once.
-    pub async fn leave(&self) -> Result<()> {
+#[async_trait]
+impl Leave for Desk {
+    fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
+    }
+
+    async fn leave(&self) -> Result<()> {
         if self.has_left.swap(true, Relaxed) {
             return Ok(());
         }
@@ -277,6 +280,14 @@ impl Desk {
         let answers = self.settle(all, "-NAK").await;
         let left = self.streams.leave(&self.group).await;
         answers.into_iter().collect::<Result<()>>().and(left)
+    }
+
+    fn report(&self, error: &Error) {
+        tracing::warn!(
+            topic = self.group.topic,
+            "its messages go to others after `ackWait`: {}",
+            error.chain()
+        );
     }
 }
 

@@ -1,17 +1,17 @@
 //! A member of a group: two tasks read for it and hold on to what it has, and end as it leaves.
 
-use super::{desk::Desk, leaving::Leaving, reader};
+use super::{desk::Desk, reader};
 use async_trait::async_trait;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 use wythe_blocks::{
     Error, Kind, Result,
-    pubsub::{Consumer, Receipt, Received},
+    pubsub::{Consumer, Leave as _, Members, Receipt, Received},
 };
 
 pub(super) struct Member {
     desk: Arc<Desk>,
-    leaving: Arc<Leaving>,
+    members: Arc<Members<Desk>>,
     /// One pull at a time.
     pulling: Mutex<()>,
 }
@@ -21,12 +21,12 @@ impl Member {
         clippy::disallowed_methods,
         reason = "the tasks belong to the member, and end when it leaves"
     )]
-    pub fn new(desk: Arc<Desk>, leaving: Arc<Leaving>) -> Self {
+    pub fn new(desk: Arc<Desk>, members: Arc<Members<Desk>>) -> Self {
         tokio::spawn(reader::read(desk.clone()));
         tokio::spawn(reader::hold(desk.clone()));
         Member {
             desk,
-            leaving,
+            members,
             pulling: Mutex::default(),
         }
     }
@@ -87,27 +87,8 @@ impl Consumer for Member {
 }
 
 impl Drop for Member {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a task of a few calls, which gives back what the member has"
-    )]
     fn drop(&mut self) {
         self.desk.stop.cancel();
-        // Without a runtime the process is at its end; others take over what it has.
-        if self.desk.has_left() || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        let (desk, leaving) = (self.desk.clone(), self.leaving.clone());
-        leaving.begin();
-        tokio::spawn(async move {
-            if let Err(error) = desk.leave().await {
-                tracing::warn!(
-                    topic = desk.group.topic,
-                    "its messages go to others after `ackWait`: {}",
-                    error.chain()
-                );
-            }
-            leaving.end();
-        });
+        self.members.dismiss(self.desk.clone());
     }
 }

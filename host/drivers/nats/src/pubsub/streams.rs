@@ -1,7 +1,9 @@
 //! Streams of topics, and the consumers that are groups.
 //!
-//! Where no stream takes a topic, the first group makes one for it alone. Such a stream keeps what a group has not
-//! acknowledged, and nothing where the topic has no group.
+//! Where no stream takes a topic, the first group makes one for it alone. The stream that was made holds what a group has
+//! not acknowledged, and nothing where the topic has no group.
+
+mod letters;
 
 use super::names::{name, timestamp};
 use crate::{
@@ -9,6 +11,7 @@ use crate::{
     failure::{Effect, NO_CONSUMER, NO_STREAM, Refusal, STREAM_EXISTS, SUBJECTS_OVERLAP},
     settings::{Begin, Events, Made},
 };
+use letters::holder;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,8 +22,6 @@ use wythe_blocks::{Error, Result, time};
 const PASSING: Duration = Duration::from_secs(600);
 /// Messages of a group that are out, or wait to come again, at once.
 const MAX_PENDING: u32 = 20_000;
-/// The consumer that holds letters for the first group: none of an app is called so.
-const LETTERS: &str = "wythe=letters";
 /// The beginning of the names of streams that are made.
 const OWN: &str = "wythe_";
 
@@ -58,6 +59,12 @@ struct State {
 #[derive(Deserialize)]
 struct Consumer {
     config: Map<String, Value>,
+}
+
+impl Consumer {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.config.get(key)?.as_str()
+    }
 }
 
 /// The stream that takes a topic, if there is one.
@@ -216,7 +223,7 @@ impl Streams {
         };
         self.begin(group, begin).await?;
         match letters {
-            Some(_) => self.delete(&group.stream, LETTERS).await,
+            Some(_) => self.delete(&group.stream, &holder(&group.topic)).await,
             None => Ok(()),
         }
     }
@@ -255,12 +262,13 @@ impl Streams {
         let Some(found) = self.consumer(&group.stream, &group.consumer).await? else {
             return Ok(false);
         };
-        let text = |key: &str| found.config.get(key).and_then(Value::as_str);
         let (name, topic) = (&group.consumer, &group.topic);
-        let why = match text("deliver_subject").is_some() {
+        let why = match found.text("deliver_subject").is_some() {
             true => Some("is one to which the server pushes, as Dapr makes them"),
-            false if text("ack_policy") != Some("explicit") => Some("has another `ackPolicy`"),
-            false if text("filter_subject") != Some(topic) => Some("is of another topic"),
+            false if found.text("ack_policy") != Some("explicit") => {
+                Some("has another `ackPolicy`")
+            }
+            false if found.text("filter_subject") != Some(topic) => Some("is of another topic"),
             false => None,
         };
         if let Some(why) = why {
@@ -329,7 +337,7 @@ impl Streams {
         let Value::Object(mut config) = config else {
             return Err(crate::failure::odd());
         };
-        if group.consumer != LETTERS {
+        if group.consumer != holder(&group.topic) {
             config.extend(self.own());
         }
         match self.write(group, config).await? {
@@ -340,32 +348,6 @@ impl Streams {
                 None => Err(unmade(&refusal, group)),
             },
         }
-    }
-
-    /// The first message that is held for the first group, where there is one.
-    async fn letters(&self, group: &Group) -> Result<Option<u64>> {
-        let found = self.consumer(&group.stream, LETTERS).await?;
-        let of_topic = found.filter(|found| {
-            let filter = found.config.get("filter_subject");
-            filter.and_then(Value::as_str) == Some(group.topic.as_str())
-        });
-        Ok(of_topic.and_then(|found| found.config.get("opt_start_seq")?.as_u64()))
-    }
-
-    /// Sees to it that a letter to a topic without a group is kept for the first one.
-    pub async fn hold_letters(&self, topic: &str) -> Result<()> {
-        let (stream, info) = self.stream(topic).await?;
-        if info.state.consumer_count > 0 {
-            return Ok(());
-        }
-        let group = Group {
-            topic: topic.to_owned(),
-            stream,
-            consumer: LETTERS.to_owned(),
-            is_passing: false,
-        };
-        self.begin(&group, Begin::Sequence(info.state.last_seq + 1))
-            .await
     }
 
     /// Ends a passing group, if this was its last member here.

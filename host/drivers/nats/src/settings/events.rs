@@ -1,9 +1,9 @@
 //! The settings of pub/sub.
 
 use super::{Config, limit};
-use crate::failure::wrong;
 use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
+use wythe_net::wrong;
 
 /// The time after which a message that nobody speaks of goes to another member; by default.
 const ACK_WAIT: Duration = Duration::from_secs(30);

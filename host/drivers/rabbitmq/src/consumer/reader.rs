@@ -12,7 +12,7 @@ use lapin::{
     types::FieldTable,
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use wythe_blocks::{Backoff, Error, Result};
 
 /// The first pause after reading has failed.
@@ -44,8 +44,10 @@ pub(super) async fn read(source: Arc<Source>, desk: Arc<Desk>, first: Opened) {
         let error = match opened {
             Ok(opened) => {
                 desk.begin(opened.channel.clone());
-                pause.reset();
-                session(&source, &desk, opened).await
+                let begun = Instant::now();
+                let error = session(&source, &desk, opened).await;
+                pause.lasted(begun.elapsed());
+                error
             }
             Err(error) => error,
         };

@@ -91,7 +91,11 @@ impl Letters {
             let about = queue.about();
             match self.publisher.send_one(None, copy, &about).await? {
                 Answer::Stored => {}
-                answer => return super::stored(answer),
+                // The queue is full, or gone: whoever joins reads what it has, and the rest waits for the next that joins.
+                Answer::Refused | Answer::Returned => {
+                    tracing::warn!(topic, "dead letters wait on: `{to}` does not take them");
+                    break;
+                }
             }
             let acked = channel.basic_ack(tag, BasicAckOptions::default());
             self.client.bound(&about, acked).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     fault::short,
-    queue::{Queue, text},
+    queue::Queue,
     settings::{Limit, QueueType},
 };
 use lapin::types::{AMQPValue, ShortString};
@@ -34,8 +34,8 @@ impl Names {
         }
     }
 
-    /// The queue of a group that ends with its last member.
-    pub fn passing(&self, group: &str, topic: &str) -> Result<ShortString> {
+    /// The queue of a group that ends with its last member; such a group has a name that no other one has.
+    pub fn passing(group: &str, topic: &str) -> Result<ShortString> {
         short(
             "the name of the queue, `GROUP-TOPIC-passing`,",
             &format!("{group}-{topic}-passing"),
@@ -117,10 +117,7 @@ pub(super) fn add(options: &SubscribeOptions, queue: &mut Queue) -> Result<()> {
             Ok(())
         }
         Some(_) => Err(wrong("singleActiveConsumer", "true or false")),
-    }?;
-    let kind = text(queue.kind.name());
-    queue.arguments.insert("x-queue-type".into(), kind);
-    Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
     failure::{Effect, parts},
     settings::Streams,
 };
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use redis::Value;
 use std::{
@@ -24,7 +25,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Message, Receipt, Received},
+    pubsub::{Leave, Message, Receipt, Received},
     time::Clock as _,
 };
 
@@ -117,25 +118,6 @@ impl Desk {
             .client
             .run(Effect::Write, &about, &scripts::JOIN, &call);
         entered.await.map(drop)
-    }
-
-    /// Gives back what the member has, once.
-    pub async fn leave(&self) -> Result<()> {
-        if self.has_left.swap(true, Relaxed) {
-            return Ok(());
-        }
-        self.state.lock().held.clear();
-        let (group, name) = (self.group.clone(), self.name.clone());
-        let call = scripts::call(&self.stream, [group, name, self.passing()]);
-        let about = self.about();
-        let left = self
-            .client
-            .run(Effect::Write, &about, &scripts::LEAVE, &call);
-        left.await.map(drop)
-    }
-
-    pub fn has_left(&self) -> bool {
-        self.has_left.load(Relaxed)
     }
 
     /// The number of messages that are wanted now, and fit.
@@ -275,6 +257,36 @@ impl Desk {
     pub fn all(&self) -> Vec<(Id, Option<u32>)> {
         let state = self.state.lock();
         state.held.keys().map(|id| (*id, None)).collect()
+    }
+}
+
+#[async_trait]
+impl Leave for Desk {
+    fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
+    }
+
+    async fn leave(&self) -> Result<()> {
+        if self.has_left.swap(true, Relaxed) {
+            return Ok(());
+        }
+        self.arrival.notify_one();
+        self.state.lock().held.clear();
+        let (group, name) = (self.group.clone(), self.name.clone());
+        let call = scripts::call(&self.stream, [group, name, self.passing()]);
+        let about = self.about();
+        let left = self
+            .client
+            .run(Effect::Write, &about, &scripts::LEAVE, &call);
+        left.await.map(drop)
+    }
+
+    fn report(&self, error: &Error) {
+        tracing::warn!(
+            topic = self.stream,
+            "its messages go to others after `processingTimeout`: {}",
+            error.chain()
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! A member of a group: two tasks read for it and hold on to what it has, and end with it.
 
-use super::{desk::Desk, leaving::Leaving, message::text, reader, scripts};
+use super::{desk::Desk, message::text, reader, scripts};
 use crate::failure::{Effect, odd};
 use async_trait::async_trait;
 use redis::Value;
@@ -8,12 +8,12 @@ use std::{future::pending, sync::Arc, time::Duration};
 use tokio::{sync::Mutex, task::AbortHandle, time::sleep_until};
 use wythe_blocks::{
     Error, Result,
-    pubsub::{Consumer, Receipt, Received},
+    pubsub::{Consumer, Leave as _, Members, Receipt, Received},
 };
 
 pub(super) struct Member {
     desk: Arc<Desk>,
-    leaving: Arc<Leaving>,
+    members: Arc<Members<Desk>>,
     /// One pull at a time.
     pulling: Mutex<()>,
     tasks: [AbortHandle; 2],
@@ -24,12 +24,12 @@ impl Member {
         clippy::disallowed_methods,
         reason = "the tasks belong to the member, which ends them when it is dropped"
     )]
-    pub fn new(desk: Arc<Desk>, leaving: Arc<Leaving>) -> Self {
+    pub fn new(desk: Arc<Desk>, members: Arc<Members<Desk>>) -> Self {
         let read = tokio::spawn(reader::read(desk.clone()));
-        let look = tokio::spawn(reader::look(desk.clone(), leaving.left()));
+        let look = tokio::spawn(reader::look(desk.clone(), members.left()));
         Member {
             desk,
-            leaving,
+            members,
             pulling: Mutex::default(),
             tasks: [read.abort_handle(), look.abort_handle()],
         }
@@ -123,27 +123,8 @@ impl Consumer for Member {
 }
 
 impl Drop for Member {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a task of one call, which gives back what the member has"
-    )]
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
-        // Without a runtime the process is at its end; others take over what it has.
-        if self.desk.has_left() || tokio::runtime::Handle::try_current().is_err() {
-            return;
-        }
-        let (desk, leaving) = (self.desk.clone(), self.leaving.clone());
-        leaving.begin();
-        tokio::spawn(async move {
-            if let Err(error) = desk.leave().await {
-                tracing::warn!(
-                    topic = desk.stream,
-                    "its messages go to others after `processingTimeout`: {}",
-                    error.chain()
-                );
-            }
-            leaving.end();
-        });
+        self.members.dismiss(self.desk.clone());
     }
 }

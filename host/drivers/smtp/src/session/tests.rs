@@ -2,6 +2,7 @@
 
 use super::*;
 use tokio::io::{DuplexStream, duplex};
+use wythe_net::Proof;
 
 /// Bytes that are on their way between the two ends.
 const WAY: usize = 1 << 10;
@@ -96,7 +97,7 @@ async fn an_answer_before_its_question_ends_it() {
     theirs.write_all(b"220 hi\r\n250 ok\r\n").await.unwrap();
     let expected = "the server answered before it was asked";
     assert_eq!(why(session.greeting().await), expected);
-    let tls = Secure::new("localhost", true).unwrap();
+    let tls = Secure::new("localhost", Proof::Any, None).unwrap();
     assert_eq!(why(session.secure(&tls).await), expected);
     let mut rest = Vec::new();
     theirs.read_to_end(&mut rest).await.unwrap();

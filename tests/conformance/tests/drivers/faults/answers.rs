@@ -1,29 +1,29 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
-use super::{redis, run};
+use super::{
+    made_up::{self, Named, certificates, free_address},
+    redis, run,
+};
 use crate::{
     backends::REDIS,
     open::{component, site},
 };
-use libtest_mimic::{Failed, Trial};
-use servers::{Redis, Server, are_required};
+use libtest_mimic::Trial;
+use servers::{Redis, Server};
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
-    thread,
     time::Duration,
 };
 use wythe_blocks::{Error, Kind, state::Put};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let missing = REDIS.server().err();
-    let served: [(&str, fn()); 3] = [
+    let served: [Named; 3] = [
         ("a_wrong_password_says_so", wrong_password),
         ("tls_that_does_not_fit_says_so", tls),
         ("tls_with_an_authority_of_its_own", trusted),
     ];
-    let made_up: [(&str, fn()); 6] = [
+    let made_up: [Named; 6] = [
         ("an_unknown_host_says_so", || run(unknown_host())),
         ("a_server_that_is_too_old_says_so", || run(too_old())),
         ("a_server_that_ends_a_greeting_says_so", || run(broken())),
@@ -33,18 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
         ("a_server_that_says_nothing_is_given_up", || run(silent())),
         ("settings_that_do_not_fit_say_so", || run(settings())),
     ];
-    let trial = |(name, test): (&str, fn()), reason: &str| {
-        Trial::test(format!("faults::redis::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    let is_ignored = missing.is_some() && !are_required();
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let served = served.into_iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up.into_iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
+    made_up::trials("redis", &REDIS, &served, &made_up)
 }
 
 async fn error(address: SocketAddr, more: &str) -> Error {
@@ -86,10 +75,6 @@ fn wrong_password() {
     });
 }
 
-fn certificates() -> String {
-    format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"))
-}
-
 /// A server that speaks TLS, and nothing else; it answers no check of the fixture, so that it is asked here.
 fn tls() {
     let plain = Server::start(Redis::default()).expect("a server");
@@ -113,9 +98,7 @@ fn tls() {
 }
 
 fn secure() -> (Server, SocketAddr) {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
-    let address = port.expect("a port");
-    let path = certificates();
+    let (path, address) = (certificates(), free_address());
     let server = Redis::default()
         .with(&format!("tls-port {}", address.port()))
         .with(&format!("tls-cert-file {path}/host.pem"))
@@ -162,30 +145,13 @@ fn fake(info: &'static str, other: &'static [u8]) -> SocketAddr {
 }
 
 fn fake_with(info: &'static str, settings: &'static [u8], other: &'static [u8]) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || answer(stream, info, settings, other));
-        }
-    });
-    address
-}
-
-fn answer(mut stream: TcpStream, info: &str, settings: &[u8], other: &[u8]) {
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = stream.read(&mut buffer) {
-        let text = String::from_utf8_lossy(&buffer[..count]).into_owned();
-        let answer = match text {
-            text if text.contains("PING") => b"+PONG\r\n".to_vec(),
-            text if text.contains("INFO") => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
-            text if text.contains("CONFIG") => settings.to_vec(),
-            _ => other.to_vec(),
-        };
-        if stream.write_all(&answer).is_err() {
-            return;
-        }
-    }
+    let answer = move |asked: &[u8]| match String::from_utf8_lossy(asked) {
+        text if text.contains("PING") => b"+PONG\r\n".to_vec(),
+        text if text.contains("INFO") => format!("${}\r\n{info}\r\n", info.len()).into_bytes(),
+        text if text.contains("CONFIG") => settings.to_vec(),
+        _ => other.to_vec(),
+    };
+    made_up::serve(move |stream, _| made_up::answer(stream, answer))
 }
 
 const NEW: &str = "redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master";

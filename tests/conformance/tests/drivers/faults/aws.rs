@@ -1,9 +1,9 @@
 //! Services of Amazon that are gone, slow, hostile, or refuse: each says so, and the driver comes back by itself.
 
-mod made_up;
+pub(super) mod made_up;
 mod messages;
-mod objects;
-mod tables;
+pub(super) mod objects;
+pub(super) mod tables;
 
 use super::run;
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     open::{component, site},
 };
 use bytes::Bytes;
-use libtest_mimic::{Failed, Trial};
-use servers::{Moto, Proxy, Server, are_required};
+use libtest_mimic::Trial;
+use servers::{Moto, Proxy, Server};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, Trace,
@@ -28,15 +28,6 @@ const SERVED: [(&str, fn()); 5] = [
 ];
 
 pub(super) fn trials() -> Vec<Trial> {
-    let missing = AWS.server().err();
-    let is_ignored = missing.is_some() && !are_required();
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let trial = |(name, test): (&str, fn()), reason: &str| {
-        Trial::test(format!("faults::aws::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
     let served = [
         &SERVED[..],
         &messages::TESTS,
@@ -44,10 +35,7 @@ pub(super) fn trials() -> Vec<Trial> {
         &tables::TESTS,
     ]
     .concat();
-    let served = served.into_iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up::TESTS.into_iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
+    super::made_up::trials("aws", &AWS, &served, &made_up::TESTS)
 }
 
 /// Opens a bucket's binding by this key, with more metadata in YAML.

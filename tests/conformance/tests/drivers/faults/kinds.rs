@@ -1,8 +1,14 @@
 //! The kinds of servers whose faults are tested.
 
-use super::{etcd, events, history, mqtt, mysql, nats, postgres, rabbitmq, rows, values};
-use crate::backends::{Backend, ETCD, MARIADB, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{Etcd, MariaDb, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use super::{
+    etcd, events, history, kafka, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values,
+};
+use crate::backends::{
+    Backend, ETCD, KAFKA, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS,
+};
+use servers::{
+    Etcd, MariaDb, Memcached, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server,
+};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -47,6 +53,32 @@ pub(super) static KINDS: &[Kinds] = &[
         others: &[history::TESTS, values::TESTS, etcd::TESTS],
     },
     Kinds {
+        name: "kafka",
+        backend: &KAFKA,
+        start: kafka::start,
+        driver: "kafka",
+        metadata: |_, address| format!("{{ name: brokers, value: \"{address}\" }}"),
+        timeout: "timeout",
+        processing: Some("sessionTimeout"),
+        unanswered: 0,
+        lacks: || None,
+        events: &[events::TESTS, events::TAKEN_OVER],
+        others: &[kafka::TESTS],
+    },
+    Kinds {
+        name: "memcached",
+        backend: &MEMCACHED,
+        start: || Server::start(Memcached::default()),
+        driver: "memcached",
+        metadata: |_, address| format!("{{ name: hosts, value: \"{address}\" }}"),
+        timeout: "timeout",
+        processing: None,
+        unanswered: 0,
+        lacks: || None,
+        events: &[],
+        others: &[values::OF_CACHES, memcached::TESTS],
+    },
+    Kinds {
         name: "mqtt",
         backend: &MQTT,
         start: || Server::start(Mosquitto::default()),
@@ -62,7 +94,7 @@ pub(super) static KINDS: &[Kinds] = &[
     Kinds {
         name: "mysql",
         backend: &MARIADB,
-        start: || Server::start(MariaDb),
+        start: || Server::start(MariaDb::default()),
         driver: "mysql",
         metadata: |_, address| {
             let port = address.port();

@@ -4,16 +4,13 @@ mod made_up;
 
 use super::{Kinds, Test, events, run};
 use crate::open::{component, site};
-use async_trait::async_trait;
-use bytes::Bytes;
+use conformance::bindings::{Ear, Reading, ask};
 use libtest_mimic::Trial;
 use parking_lot::Mutex;
 use servers::{Proxy, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio_util::sync::CancellationToken;
 use wythe_blocks::{
-    Error, Result,
-    bindings::{self, Delivery, Sink},
+    Error, Result, bindings,
     pubsub::{Driver, SubscribeOptions},
 };
 
@@ -63,16 +60,9 @@ async fn binding(address: SocketAddr, more: &str) -> Arc<dyn bindings::Driver> {
     opened.unwrap_or_else(|error| panic!("it opens: {}", error.chain()))
 }
 
-async fn create(driver: &dyn bindings::Driver, data: &'static str) -> Result<bindings::Outcome> {
-    let request = bindings::Request {
-        operation: "create",
-        data: &Bytes::from_static(data.as_bytes()),
-        metadata: &[],
-        max_bytes: 1 << 20,
-        trace: wythe_blocks::Trace::start(),
-        account: None,
-    };
-    driver.invoke(request).await
+async fn create(driver: &dyn bindings::Driver, data: &str) {
+    let created = ask(driver, "create", data.as_bytes(), &[]).await;
+    created.expect("it is published");
 }
 
 /// A server that is told to end keeps what waits; a network that breaks loses nothing either.
@@ -107,63 +97,24 @@ async fn restarts(kind: &'static Kinds, server: Server) {
     events::verify(count, &acknowledged, doubtful, 4 * kind.unanswered);
 }
 
-/// An app that takes what it is given from the attempt on that it wants.
-struct Ear {
-    from: u32,
-    heard: Mutex<Vec<(String, u32)>>,
-}
-
-#[async_trait]
-impl Sink for Ear {
-    fn max_bytes(&self) -> u64 {
-        1 << 20
-    }
-
-    async fn deliver(&self, delivery: Delivery) -> Result<Bytes> {
+/// An app that takes what comes from that attempt on, all of it of one topic.
+fn ear(from: u32) -> Arc<Ear> {
+    Ear::new(move |delivery| {
         let pair = ("topic".to_owned(), "a/b".to_owned());
         assert_eq!(delivery.metadata, [pair]);
-        let text = String::from_utf8_lossy(&delivery.data).into_owned();
-        self.heard.lock().push((text, delivery.attempt));
-        match delivery.attempt >= self.from {
-            true => Ok(Bytes::new()),
-            false => Err(Error::internal("refused, as the test wants it")),
-        }
-    }
+        delivery.attempt >= from
+    })
 }
 
-impl Ear {
-    fn new(from: u32) -> Arc<Self> {
-        let heard = Mutex::default();
-        Arc::new(Ear { from, heard })
-    }
-
-    /// The deliveries that it heard, once they are so many.
-    async fn until(&self, count: usize) -> Vec<(String, u32)> {
-        let enough = async {
-            while self.heard.lock().len() < count {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(Duration::from_secs(60), enough).await;
-        let heard = self.heard.lock().clone();
-        assert!(in_time.is_ok(), "{heard:?}");
-        heard
-    }
-}
-
-/// Reads until the test says so, and ends well.
+/// Reads for as long as a test takes, and ends well.
 async fn reading<T>(
     driver: &Arc<dyn bindings::Driver>,
     ear: &Arc<Ear>,
     test: impl Future<Output = T>,
 ) -> T {
-    let (stop, driver, ear) = (CancellationToken::new(), driver.clone(), ear.clone());
-    let until = stop.clone();
-    let task = tokio::spawn(async move { driver.read(ear, until).await });
+    let reading = Reading::start(driver.clone(), ear);
     let answer = test.await;
-    stop.cancel();
-    let ended = task.await.expect("it does not panic");
-    ended.unwrap_or_else(|error| panic!("it ends well: {}", error.chain()));
+    reading.end().await;
     answer
 }
 
@@ -179,28 +130,31 @@ async fn taken(server: Server) {
         ", { name: topic, value: a/b }, { name: consumerID, value: other }",
     )
     .await;
-    let refused = create(&*input, "x").await.expect_err("an error");
+    let refused = ask(&*input, "create", b"x", &[])
+        .await
+        .expect_err("an error");
     assert!(refused.message().contains("has wildcards"), "{refused}");
-    let ear = Ear::new(3);
-    let heard = reading(&input, &ear, async {
+    let third = ear(3);
+    let heard = reading(&input, &third, async {
         // The session is there once something comes.
-        while ear.heard.lock().is_empty() {
-            create(&*output, "a").await.expect("it is published");
+        while third.texts().is_empty() {
+            create(&*output, "a").await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        ear.until(3).await
+        third.until(3).await;
+        third.texts()
     })
     .await;
     assert!(heard.contains(&pair("a", 1)), "{heard:?}");
     // The session holds what comes while nobody listens, over a restart of the server.
-    create(&*output, "b").await.expect("it is published");
+    create(&*output, "b").await;
     tokio::task::block_in_place(|| server.restart());
-    let next = Ear::new(1);
+    let next = ear(1);
     let heard = reading(&input, &next, async {
-        while !next.heard.lock().contains(&pair("b", 1)) {
+        while !next.texts().contains(&pair("b", 1)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        next.heard.lock().clone()
+        next.texts()
     })
     .await;
     assert!(heard.contains(&pair("b", 1)), "{heard:?}");
@@ -209,31 +163,31 @@ async fn taken(server: Server) {
 async fn given_up(server: Server) {
     let more = ", { name: topic, value: a/b }, { name: backOffMaxRetries, value: 1 }";
     let driver = binding(server.address(), more).await;
-    let nobody = Ear::new(1);
+    let nobody = ear(1);
     reading(&driver, &nobody, async {
-        while nobody.heard.lock().is_empty() {
-            create(&*driver, "first").await.expect("it is published");
+        while nobody.texts().is_empty() {
+            create(&*driver, "first").await;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
     .await;
-    create(&*driver, "bad").await.expect("it is published");
-    let ear = Ear::new(9);
-    reading(&driver, &ear, async {
-        while !ear.heard.lock().contains(&pair("bad", 2)) {
+    create(&*driver, "bad").await;
+    let never = ear(9);
+    reading(&driver, &never, async {
+        while !never.texts().contains(&pair("bad", 2)) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
-    create(&*driver, "good").await.expect("it is published");
-    let last = Ear::new(1);
+    create(&*driver, "good").await;
+    let last = ear(1);
     reading(&driver, &last, async {
-        while !last.heard.lock().iter().any(|(text, _)| text == "good") {
+        while !last.texts().iter().any(|(text, _)| text == "good") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
     .await;
-    let heard = last.heard.lock().clone();
+    let heard = last.texts();
     assert!(!heard.iter().any(|(text, _)| text == "bad"), "{heard:?}");
 }
 
@@ -254,6 +208,7 @@ async fn settings(server: Server) {
         "http://localhost",
         "tcp://:p@",
         "tcp://a/b",
+        "tcp://:p@a",
     ] {
         let error = error(url, "").await;
         assert!(

@@ -1,6 +1,11 @@
 //! MySQL and MariaDB alone: errors by name, rows of Dapr, several hosts at once, SQL of apps.
 
-use super::{Kinds, Test, await_refusal, run};
+mod tls;
+
+use super::{
+    Kinds, Test, await_refusal,
+    sql::{ask, found, say, starts, tests},
+};
 use crate::open::{component, site};
 use futures::future::join_all;
 use servers::{Proxy, Server};
@@ -10,40 +15,14 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tls::secure;
 use wythe_blocks::{
-    Error, Result,
-    bindings::{self, Request},
+    Result, bindings,
     state::{self, Condition, Put},
 };
 
-pub(super) const TESTS: &[(&str, Test)] = &[
-    ("a_login_that_fails_says_why", |_, server| {
-        run(logins(server))
-    }),
-    ("a_table_that_does_not_fit_says_so", |_, server| {
-        run(tables(server))
-    }),
-    ("durable_is_what_the_server_is", |kind, server| {
-        run(promises(kind, server))
-    }),
-    (
-        "a_server_that_is_less_durable_is_not_used",
-        |kind, server| run(less_durable(kind, server)),
-    ),
-    ("rows_of_dapr_are_read_and_written", |kind, server| {
-        run(of_dapr(kind, server))
-    }),
-    ("hosts_that_start_at_once_make_one_table", |_, server| {
-        run(at_once(server))
-    }),
-    ("apps_leave_nothing_in_a_connection", |_, server| {
-        run(wiped(server))
-    }),
-    ("rows_of_a_query_are_as_dapr_gives_them", |_, server| {
-        run(rows(server))
-    }),
-    ("a_server_that_is_none_says_so", |_, _| run(made_up())),
-];
+pub(super) const TESTS: &[(&str, Test)] =
+    tests!(("tls_that_does_not_prove_the_server_says_so", secure));
 
 async fn open_as(address: SocketAddr, login: &str, more: &str) -> Result<Arc<dyn state::Driver>> {
     let directory = tempfile::tempdir().expect("a directory");
@@ -78,41 +57,7 @@ async fn sql(address: SocketAddr, database: &str) -> Arc<dyn bindings::Driver> {
     opened.expect("it opens")
 }
 
-async fn ask(
-    driver: &dyn bindings::Driver,
-    operation: &str,
-    sql: &str,
-    params: &str,
-) -> Result<bindings::Outcome> {
-    let metadata = [("sql", sql), ("params", params)];
-    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let request = Request {
-        operation,
-        data: &bytes::Bytes::new(),
-        metadata: &metadata,
-        max_bytes: 10_000,
-        trace: wythe_blocks::Trace::start(),
-        account: None,
-    };
-    driver.invoke(request).await
-}
-
-async fn say(driver: &dyn bindings::Driver, text: &str) {
-    let done = ask(driver, "exec", text, "").await;
-    done.unwrap_or_else(|error| panic!("{text}: {}", error.chain()));
-}
-
-async fn found(driver: &dyn bindings::Driver, text: &str) -> String {
-    let row = ask(driver, "query", text, "").await;
-    let row = row.unwrap_or_else(|error| panic!("{text}: {}", error.chain()));
-    String::from_utf8_lossy(&row.data).into_owned()
-}
-
-fn starts(error: &Error, expected: &str) {
-    assert!(error.message().starts_with(expected), "{}", error.chain());
-}
-
-async fn logins(server: Server) {
+async fn logins(_: &'static Kinds, server: Server) {
     let address = server.address();
     let database = sql(address, "mysql").await;
     say(&*database, "CREATE USER ada@'%' IDENTIFIED BY 'lovelace'").await;
@@ -153,7 +98,7 @@ async fn logins(server: Server) {
     starts(&error, "the database takes no writes; name the primary");
 }
 
-async fn tables(server: Server) {
+async fn tables(_: &'static Kinds, server: Server) {
     let address = server.address();
     let database = sql(address, "mysql").await;
     drop(open(address, "").await.expect("it opens"));
@@ -293,7 +238,7 @@ async fn of_dapr(kind: &'static Kinds, server: Server) {
 }
 
 /// Times of their own keep the hosts from sharing connections.
-async fn at_once(server: Server) {
+async fn at_once(_: &'static Kinds, server: Server) {
     let address = server.address();
     let hosts = (0..8).map(|number| async move {
         let parameters = format!("readTimeout={}s|", 10 + number);
@@ -304,7 +249,7 @@ async fn at_once(server: Server) {
     }
 }
 
-async fn wiped(server: Server) {
+async fn wiped(_: &'static Kinds, server: Server) {
     let address = server.address();
     let driver = sql(address, "mysql").await;
     say(&*driver, "CREATE DATABASE shop").await;
@@ -337,7 +282,7 @@ async fn wiped(server: Server) {
     );
 }
 
-async fn rows(server: Server) {
+async fn rows(_: &'static Kinds, server: Server) {
     let address = server.address();
     let driver = sql(address, "mysql").await;
     say(&*driver, "CREATE DATABASE shop").await;
@@ -390,7 +335,7 @@ async fn mistakes(driver: &dyn bindings::Driver) {
 }
 
 /// Servers that say one thing and are silent, or say more than there is.
-async fn made_up() {
+async fn made_up(_: &'static Kinds, _: Server) {
     for (said, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],

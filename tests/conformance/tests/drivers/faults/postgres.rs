@@ -2,51 +2,23 @@
 
 mod made_up;
 
-use super::{Kinds, Test, await_refusal, run};
+use super::{
+    Kinds, Test, await_refusal,
+    sql::{ask, say, tests},
+};
 use crate::open::{component, site};
 use futures::future::join_all;
+use made_up::made_up;
 use servers::{Proxy, Server};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
-    Error, Result,
-    bindings::{self, Request},
+    Error, Result, bindings,
     state::{self, Condition, Put},
 };
 use wythe_manifest::Component;
 
-pub(super) const TESTS: &[(&str, Test)] = &[
-    ("a_login_that_fails_says_why", |_, server| {
-        run(logins(server))
-    }),
-    ("a_table_that_does_not_fit_says_so", |_, server| {
-        run(tables(server))
-    }),
-    ("a_database_that_takes_no_writes_says_so", |_, server| {
-        run(read_only(server))
-    }),
-    ("durable_is_what_the_server_is", |kind, server| {
-        run(promises(kind, server))
-    }),
-    (
-        "a_server_that_is_less_durable_is_not_used",
-        |kind, server| run(less_durable(kind, server)),
-    ),
-    ("rows_of_dapr_are_read_and_written", |kind, server| {
-        run(of_dapr(kind, server))
-    }),
-    ("hosts_that_start_at_once_make_one_table", |_, server| {
-        run(at_once(server))
-    }),
-    ("apps_leave_nothing_in_a_connection", |kind, server| {
-        run(wiped(kind, server))
-    }),
-    ("rows_of_a_query_are_as_dapr_gives_them", |kind, server| {
-        run(rows(kind, server))
-    }),
-    ("a_server_that_is_none_says_so", |_, _| {
-        run(made_up::made_up())
-    }),
-];
+pub(super) const TESTS: &[(&str, Test)] =
+    tests!(("a_database_that_takes_no_writes_says_so", read_only));
 
 /// The component of a block, with the rest of a connection string.
 fn named(block: &str, address: SocketAddr, rest: &str) -> Component {
@@ -83,31 +55,7 @@ async fn sql(address: SocketAddr) -> Arc<dyn bindings::Driver> {
     opened.expect("it opens")
 }
 
-async fn ask(
-    driver: &dyn bindings::Driver,
-    operation: &str,
-    sql: &str,
-    params: &str,
-) -> Result<bindings::Outcome> {
-    let metadata = [("sql", sql), ("params", params)];
-    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let request = Request {
-        operation,
-        data: &bytes::Bytes::new(),
-        metadata: &metadata,
-        max_bytes: 10_000,
-        trace: wythe_blocks::Trace::start(),
-        account: None,
-    };
-    driver.invoke(request).await
-}
-
-async fn say(driver: &dyn bindings::Driver, text: &str) {
-    let done = ask(driver, "exec", text, "").await;
-    done.unwrap_or_else(|error| panic!("{text}: {}", error.chain()));
-}
-
-async fn logins(server: Server) {
+async fn logins(_: &'static Kinds, server: Server) {
     let address = server.address();
     let database = sql(address).await;
     say(&*database, "CREATE ROLE ada LOGIN PASSWORD 'lovelace'").await;
@@ -135,7 +83,7 @@ async fn logins(server: Server) {
     assert_eq!(gone.message(), "the database cannot be reached");
 }
 
-async fn tables(server: Server) {
+async fn tables(_: &'static Kinds, server: Server) {
     let address = server.address();
     let database = sql(address).await;
     say(&*database, "CREATE ROLE ada LOGIN PASSWORD 'lovelace'").await;
@@ -162,7 +110,7 @@ async fn tables(server: Server) {
     assert!(newer.message().starts_with(expected), "{}", newer.chain());
 }
 
-async fn read_only(server: Server) {
+async fn read_only(_: &'static Kinds, server: Server) {
     let address = server.address();
     let database = sql(address).await;
     say(&*database, "CREATE DATABASE calm").await;
@@ -259,7 +207,7 @@ async fn of_dapr(kind: &'static Kinds, server: Server) {
 }
 
 /// Names of their own keep the hosts from sharing connections.
-async fn at_once(server: Server) {
+async fn at_once(_: &'static Kinds, server: Server) {
     let address = server.address();
     let hosts = (0..8).map(|number| async move {
         let rest = format!("user=postgres application_name=host{number}");

@@ -8,7 +8,7 @@ use super::{Kinds, Test, run};
 use crate::open::{component, site};
 use libtest_mimic::Trial;
 use servers::{Proxy, Server};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Kind, Result, bindings,
     pubsub::{Consumer, Driver, Message, Received, SubscribeOptions},
@@ -24,6 +24,9 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ),
     ("letters_wait_for_the_first_group", |_, server| {
         run(letters(server))
+    }),
+    ("more_letters_wait_than_a_queue_takes", |_, server| {
+        run(many_letters(server))
     }),
     ("attempts_of_a_dead_host_count", |kind, server| {
         run(attempts(kind, server))
@@ -92,26 +95,6 @@ async fn binding(address: SocketAddr, more: &str) -> Result<Arc<dyn bindings::Dr
         .bindings
         .open(&component, site(directory.path()))
         .await
-}
-
-async fn create(
-    driver: &dyn bindings::Driver,
-    data: &'static str,
-    metadata: &[(&str, &str)],
-) -> Result<bindings::Outcome> {
-    let pairs = metadata.iter();
-    let metadata: Vec<_> = pairs
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let request = bindings::Request {
-        operation: "create",
-        data: &bytes::Bytes::from_static(data.as_bytes()),
-        metadata: &metadata,
-        max_bytes: 1 << 20,
-        trace: wythe_blocks::Trace::start(),
-        account: None,
-    };
-    driver.invoke(request).await
 }
 
 fn message(text: &str) -> Message {
@@ -239,6 +222,21 @@ async fn letters(server: Server) {
     assert_eq!(take(&*consumer, 1).await, ["3"]);
 }
 
+/// Gives whoever joins those that fit, and the next one more of them.
+async fn many_letters(server: Server) {
+    let more = ", { name: maxBacklog, value: 1 }, { name: queueType, value: classic }";
+    let driver = opened(server.address(), more).await;
+    for text in ["1", "2", "3"] {
+        let sent = driver.letter("topic", message(text)).await;
+        sent.expect("a letter");
+    }
+    let mut texts = BTreeSet::new();
+    while texts.len() < 3 {
+        let consumer = join(&*driver, &[]).await;
+        texts.extend(take(&*consumer, 1).await);
+    }
+}
+
 /// A host that is gone has had its attempt.
 async fn attempts(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -275,7 +273,7 @@ async fn of_dapr(server: Server) {
     let strange = binding(server.address(), queue).await;
     // A binding has no `x-queue-type`, which the server takes for a classic queue.
     let strange = strange.unwrap_or_else(|error| panic!("{}", error.chain()));
-    let created = create(&*strange, "{}", &[("colour", "blue")]).await;
+    let created = input::create(&*strange, "{}", &[("colour", "blue")]).await;
     created.expect("it is created");
     let received = next(&*consumer, 1).await.remove(0);
     assert_eq!(received.message.data, "{}");

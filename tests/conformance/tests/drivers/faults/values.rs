@@ -1,7 +1,7 @@
 //! State under trouble: what was acknowledged is there, and the driver comes back by itself.
 
 use super::{Kinds, Test, await_refusal, check, run, trouble};
-use crate::open::site;
+use crate::{backends::MEMCACHED, open::site};
 use servers::{Proxy, Sentinel, Server};
 use std::{
     sync::{
@@ -22,6 +22,14 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     ("a_write_that_is_cut_short_is_unknown", |kind, server| {
         run(cut_short(kind, server))
     }),
+];
+
+/// Those of a server that forgets all when it restarts.
+pub(super) const OF_CACHES: &[(&str, Test)] = &[
+    ("state_that_was_forgotten_is_absent", |kind, server| {
+        run(writers(kind, server))
+    }),
+    TESTS[1],
 ];
 
 pub(super) const OF_REDIS: &[(&str, Test)] = &[
@@ -66,8 +74,8 @@ async fn write(driver: Arc<dyn Driver>, key: String, is_over: Arc<AtomicBool>) -
     written
 }
 
-/// Finds what was acknowledged, or what was tried after it.
-async fn verify(driver: &dyn Driver, written: Written) {
+/// Finds what was acknowledged, or what was tried after it; nothing where the server forgets.
+async fn verify(driver: &dyn Driver, written: Written, forgets: bool) {
     assert!(
         written.acknowledged > 20,
         "{} is too little",
@@ -75,6 +83,7 @@ async fn verify(driver: &dyn Driver, written: Written) {
     );
     let entry = loop {
         match driver.get(&(&written.key).into()).await {
+            Ok(None) if forgets => return,
             Ok(entry) => break entry.expect("an entry"),
             Err(error) => check(&error),
         }
@@ -92,6 +101,21 @@ async fn verify(driver: &dyn Driver, written: Written) {
     );
 }
 
+/// Writes and reads an entry that nobody has written before, once the server is back.
+async fn write_again(driver: &dyn Driver) {
+    while let Err(error) = driver.put(Put::new("again", "1")).await {
+        check(&error);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let entry = loop {
+        match driver.get(&"again".into()).await {
+            Ok(entry) => break entry.expect("an entry"),
+            Err(error) => check(&error),
+        }
+    };
+    assert_eq!(entry.value, "1");
+}
+
 async fn writers(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Arc::new(server);
@@ -99,7 +123,9 @@ async fn writers(kind: &'static Kinds, server: Server) {
     let more = ", { name: requestTimeout, value: 1s }";
     let driver = kind.state(proxy.address(), directory.path(), more).await;
     let driver = driver.expect("it opens");
-    assert_eq!(driver.features().durable, (kind.lacks)().is_none());
+    let forgets = std::ptr::eq(kind.backend, &MEMCACHED);
+    let is_durable = (kind.lacks)().is_none() && !forgets;
+    assert_eq!(driver.features().durable, is_durable);
     let is_over = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
@@ -111,9 +137,13 @@ async fn writers(kind: &'static Kinds, server: Server) {
         })
         .collect();
     trouble(&server, &proxy).await;
+    if forgets {
+        // All of it is gone by now but for what was written since, and it takes more.
+        write_again(&*driver).await;
+    }
     is_over.store(true, SeqCst);
     for writer in writers {
-        verify(&*driver, writer.await.expect("a writer ends well")).await;
+        verify(&*driver, writer.await.expect("a writer ends well"), forgets).await;
     }
 }
 

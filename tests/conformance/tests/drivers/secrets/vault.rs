@@ -1,14 +1,14 @@
 //! A made-up Vault: an engine of version 2 that answers in the shapes that its documentation records, for there is no server
 //! to be had in a package.
 
+use crate::faults::made_up;
 use conformance::secrets::{EMPTY, SEVERAL, STORED};
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     sync::LazyLock,
-    thread,
 };
 
 /// The token that it takes.
@@ -18,16 +18,8 @@ pub(crate) const TOKEN: &str = "s.kept-token";
 pub(crate) const OLD: &str = "s.old-token";
 
 /// The one for the whole run.
-pub(crate) static VAULT: LazyLock<SocketAddr> = LazyLock::new(|| {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || serve(stream));
-        }
-    });
-    address
-});
+pub(crate) static VAULT: LazyLock<SocketAddr> =
+    LazyLock::new(|| made_up::serve(|stream, _| serve(stream)));
 
 /// The versions of each secret, by its path below the engine; one that was deleted is none.
 static SECRETS: LazyLock<BTreeMap<String, Vec<Option<Value>>>> = LazyLock::new(|| {

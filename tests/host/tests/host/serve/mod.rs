@@ -2,6 +2,7 @@
 
 mod apart;
 mod changes;
+mod clients;
 mod files;
 mod memory;
 mod quotas;
@@ -26,6 +27,7 @@ pub fn trials() -> Vec<Trial> {
         wrong::trials(),
         watch::trials(),
         tls::trials(),
+        clients::trials(),
         apart::trials(),
     ];
     groups.into_iter().flatten().collect()

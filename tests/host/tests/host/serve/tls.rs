@@ -15,7 +15,7 @@ use tokio_rustls::{
     rustls::{
         ClientConfig, RootCertStore,
         crypto::ring,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
 };
 
@@ -54,7 +54,7 @@ const SOON: Duration = Duration::from_secs(10);
 const EXPIRED: &str = "certificate of shop: wythe-host.yaml:11:8: the certificate `shop.pem` has expired at 2021-01-01T00:00:00Z; put a new one in its place";
 const NO_KEY: &str = "certificate of shop: wythe-host.yaml:11:8: the certificate `shop.pem` has no key in `shop.key`; expected a private key in PEM that is not encrypted";
 
-fn certificate(name: &str) -> Vec<u8> {
+pub fn certificate(name: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("certificates");
     std::fs::read(directory.join(name)).expect("a file of the tests")
 }
@@ -71,7 +71,7 @@ fn root(shop: &str) -> Root {
 }
 
 /// Puts a certificate and its key in place of those before.
-fn put(root: &Root, to: &str, name: &str) {
+pub fn put(root: &Root, to: &str, name: &str) {
     for end in ["pem", "key"] {
         let content = certificate(&format!("{name}.{end}"));
         root.write(&format!("{to}.{end}"), content);
@@ -79,12 +79,22 @@ fn put(root: &Root, to: &str, name: &str) {
 }
 
 /// An answer as it came, and the name of the certificate that was shown.
-struct Said {
-    text: String,
+pub struct Said {
+    pub text: String,
     shown: &'static str,
 }
 
 async fn ask(served: &Served, sni: &'static str, host: &str, path: &str) -> Result<Said> {
+    ask_as(served, None, sni, (host, path)).await
+}
+
+/// Asks as a client with this certificate, or with none; an error where it is not let in.
+pub async fn ask_as(
+    served: &Served,
+    own: Option<&str>,
+    sni: &'static str,
+    (host, path): (&str, &str),
+) -> Result<Said> {
     let known = ["host", "shop", "renewed"].map(|name| {
         let pem = certificate(&format!("{name}.pem"));
         let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
@@ -96,7 +106,15 @@ async fn ask(served: &Served, sni: &'static str, host: &str, path: &str) -> Resu
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let config = config.with_root_certificates(roots);
+    let config = match own {
+        None => config.with_no_client_auth(),
+        Some(name) => {
+            let chain = CertificateDer::from_pem_slice(&certificate(&format!("{name}.pem")))?;
+            let key = PrivateKeyDer::from_pem_slice(&certificate(&format!("{name}.key")))?;
+            config.with_client_auth_cert(vec![chain], key)?
+        }
+    };
     let address = served.tls.as_deref().context("no HTTPS")?;
     let stream = TcpStream::connect(address).await?;
     let connector = TlsConnector::from(Arc::new(config));
@@ -104,7 +122,9 @@ async fn ask(served: &Served, sni: &'static str, host: &str, path: &str) -> Resu
     let mut stream = connector.connect(name, stream).await?;
     let shown = stream.get_ref().1.peer_certificates();
     let shown = shown.and_then(|all| all.first()).cloned();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nwythe-client-name: uri:forged\r\nconnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).await?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await?;
@@ -148,7 +168,7 @@ async fn shown_soon(served: &Served, expected: &str) -> Result<()> {
 }
 
 /// Looks until these are all that is wrong.
-async fn problems_soon(served: &Served, expected: &[&str]) -> Result<()> {
+pub async fn problems_soon(served: &Served, expected: &[&str]) -> Result<()> {
     let begun = Instant::now();
     loop {
         let problems = served.problems()?;

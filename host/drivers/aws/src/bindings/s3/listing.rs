@@ -1,9 +1,10 @@
 //! A list of objects: what is asked for, and the answer in Dapr's words.
 
-use crate::xml::Element;
+use super::words::MAX_KEY;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use wythe_blocks::{Error, Result};
+use wythe_client::Element;
 
 /// Objects of one answer, at the most and by default.
 const MOST: u32 = 1_000;
@@ -40,6 +41,11 @@ pub(super) fn query(data: &[u8]) -> Result<Vec<(String, String)>> {
         ("marker", asked.marker),
         ("prefix", asked.prefix),
     ] {
+        if value.len() > MAX_KEY {
+            return Err(Error::invalid(format!(
+                "expected `{name}` of at most {MAX_KEY} bytes"
+            )));
+        }
         if !value.is_empty() {
             query.push((name.to_owned(), value));
         }
@@ -123,6 +129,8 @@ mod tests {
             [("max-keys", "1000"), ("marker", "b"), ("prefix", "a/")]
         );
         assert_eq!(query(b" ").unwrap().len(), 1);
+        let long = json!({ "prefix": "a".repeat(MAX_KEY + 1) }).to_string();
+        assert!(query(long.as_bytes()).is_err(), "no key is as long");
         assert!(query(b"1").is_err() && query(br#"{"other":1}"#).is_err());
     }
 

@@ -1,12 +1,21 @@
-//! Words of a request: keys, classes of storage and times, as they may be.
+//! Words of requests and settings: buckets, keys, classes of storage and times, as they may be.
 
 use std::time::Duration;
 use wythe_blocks::{Error, Result, bindings::Request};
 
 /// Bytes of an object's key.
-const MAX_KEY: usize = 1_024;
+pub(super) const MAX_KEY: usize = 1_024;
 /// The longest time of a URL that is signed.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+pub(super) fn check_bucket(bucket: &str) -> Result<(), &'static str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match (3..=63).contains(&bucket.len()) && bucket.chars().all(is_plain) && !bucket.contains("..")
+    {
+        true => Ok(()),
+        false => Err("expected the name of a bucket, of 3 to 63 letters, digits, `-` and `.`"),
+    }
+}
 
 pub(super) fn check_ttl(ttl: Duration) -> Result<(), String> {
     match (Duration::from_secs(1)..=LONGEST).contains(&ttl) {

@@ -1,5 +1,7 @@
 //! Requests with a signed token of one issuer for one audience (RFC 6750, RFC 7519); all others are refused.
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod keys;
 mod source;
 #[cfg(test)]
@@ -8,7 +10,9 @@ mod tests;
 use crate::fetch;
 use async_trait::async_trait;
 use http::{HeaderMap, Request, Response, header};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind,
+};
 use keys::Keys;
 use serde::Deserialize;
 use source::{Origin, Source};
@@ -153,29 +157,41 @@ struct Claims {}
 impl Bearer {
     async fn check(&self, headers: &HeaderMap) -> Result<()> {
         let token = token(headers).map_err(refused)?;
-        let head = decode_header(token).map_err(|_| refused("the token is no JWT"))?;
-        if head.crit.is_some() {
-            return Err(refused("the token has a `crit` that is not understood"));
-        }
-        if !self.validation.algorithms.contains(&head.alg) {
-            return Err(refused(
-                "the algorithm of the token is not one of `algorithms`",
-            ));
-        }
+        let head = head(token, &self.validation).map_err(refused)?;
         let find = |keys: &Keys| -> Option<DecodingKey> {
             keys.find(head.kid.as_deref(), head.alg).cloned()
         };
         let key = self.source.find(find).await?;
         let key = key.ok_or_else(|| refused("no key of the issuer is the token's"))?;
-        let validation = Validation {
-            algorithms: vec![head.alg],
-            ..self.validation.clone()
-        };
-        let checked = decode::<Claims>(token, &key, &validation);
-        checked
-            .map(drop)
-            .map_err(|error| refused(reason(error.kind())))
+        verify(token, head.alg, &key, &self.validation).map_err(refused)
     }
+}
+
+/// The head of a token that is of the kind that is taken; nothing of it is proved yet.
+fn head(token: &str, validation: &Validation) -> Result<Header, &'static str> {
+    let head = decode_header(token).map_err(|_| "the token is no JWT")?;
+    if head.crit.is_some() {
+        return Err("the token has a `crit` that is not understood");
+    }
+    match validation.algorithms.contains(&head.alg) {
+        true => Ok(head),
+        false => Err("the algorithm of the token is not one of `algorithms`"),
+    }
+}
+
+/// Checks the signature by a key of this algorithm, and then the claims.
+fn verify(
+    token: &str,
+    algorithm: Algorithm,
+    key: &DecodingKey,
+    validation: &Validation,
+) -> Result<(), &'static str> {
+    let validation = Validation {
+        algorithms: vec![algorithm],
+        ..validation.clone()
+    };
+    let checked = decode::<Claims>(token, key, &validation);
+    checked.map(drop).map_err(|error| reason(error.kind()))
 }
 
 /// The one token of a request.

@@ -32,11 +32,12 @@ impl KeyType for Length {
 }
 
 impl Jar {
-    /// A jar whose seals are made with a key that is derived from `secret`.
-    pub fn new(name: String, secret: &[u8], is_secure: bool) -> Result<Self> {
+    /// A jar whose seals are made with a key that is derived from `secret`, for this `login` alone: with another client or
+    /// another server of the same secret they are none.
+    pub fn new(name: String, login: &str, secret: &[u8], is_secure: bool) -> Result<Self> {
         let broken = |_| Error::internal("no key for cookies can be derived");
         let salt = Salt::new(HKDF_SHA256, b"wythe middleware.http.oauth2");
-        let (mut key, info) = ([0; 32], [name.as_bytes()]);
+        let (mut key, info) = ([0; 32], [name.as_bytes(), b" ", login.as_bytes()]);
         let derived = salt.extract(secret);
         let derived = derived.expand(&info, Length).map_err(broken)?;
         derived.fill(&mut key).map_err(broken)?;
@@ -89,8 +90,9 @@ impl Jar {
     pub fn shown<T: DeserializeOwned>(&self, purpose: &str, headers: &HeaderMap) -> Option<T> {
         let find = |number| {
             let name = self.named(purpose, number);
-            let mut all = cookies(headers);
-            all.find_map(|(found, value)| (found == name).then_some(value))
+            let mut values = cookies(headers)
+                .filter_map(|cookie| cookie.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+            str::from_utf8(values.next()?).ok()
         };
         let (count, first) = find(0)?.split_once('.')?;
         let count: usize = count.parse().ok().filter(|count| *count <= PIECES)?;
@@ -103,19 +105,17 @@ impl Jar {
 
     /// Takes the jar's cookies out of a request: an app has no use for them.
     pub fn take(&self, headers: &mut HeaderMap) {
-        let is_own = |name: &str| {
-            let rest = name.strip_prefix(self.name.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let is_own = |cookie: &[u8]| {
+            let rest = cookie.strip_prefix(self.name.as_bytes());
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'=' | b'.')))
         };
-        if !cookies(headers).any(|(name, _)| is_own(name)) {
+        if !cookies(headers).any(is_own) {
             return;
         }
-        let others = cookies(headers).filter(|(name, _)| !is_own(name));
-        let others: Vec<_> = others
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
+        let others = cookies(headers).filter(|cookie| !is_own(cookie));
+        let others = others.collect::<Vec<_>>().join(&b"; "[..]);
         headers.remove(COOKIE);
-        if let Ok(value) = HeaderValue::from_str(&others.join("; "))
+        if let Ok(value) = HeaderValue::from_bytes(&others)
             && !others.is_empty()
         {
             headers.insert(COOKIE, value);
@@ -165,20 +165,22 @@ impl Jar {
     }
 }
 
-/// The cookies of a request, by name.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+/// The cookies of a request, each with its name: bytes, since those of others need not be ASCII.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let all = headers.get_all(COOKIE).iter();
-    let all = all.filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
+    all.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|cookie| !cookie.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LOGIN: &str = "https://login.example/?client_id=a";
+
     fn jar(secret: &[u8]) -> Jar {
-        Jar::new("login".to_owned(), secret, true).expect("a jar")
+        Jar::new("login".to_owned(), LOGIN, secret, true).expect("a jar")
     }
 
     /// The header of a browser that keeps these cookies.
@@ -203,6 +205,9 @@ mod tests {
             assert_eq!(own.shown::<String>("", &headers), Some(value));
             assert_eq!(own.shown::<String>("flow", &headers), None);
             assert_eq!(jar(b"other").shown::<String>("", &headers), None);
+            let login = LOGIN.replace("=a", "=b");
+            let staff = Jar::new("login".to_owned(), &login, b"secret", true).expect("a jar");
+            assert_eq!(staff.shown::<String>("", &headers), None);
         }
         let first = &own.give("", &1, "/shop", life).expect("cookies")[0];
         let text = first.to_str().expect("a text");
@@ -249,5 +254,20 @@ mod tests {
         alone.append(COOKIE, "login=1.x".parse().expect("a header"));
         own.take(&mut alone);
         assert!(alone.is_empty());
+    }
+
+    #[test]
+    fn cookies_of_others_that_are_no_ascii_are_in_nobodys_way() {
+        let own = jar(b"secret");
+        let cookies = own.give("", &1, "", Duration::from_secs(60));
+        let first = &cookies.expect("cookies")[0];
+        let pair = first.as_bytes().split(|byte| *byte == b';').next();
+        let others = "name=\u{fc}; flag";
+        let all = [others.as_bytes(), pair.expect("a pair")].join(&b"; "[..]);
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, HeaderValue::from_bytes(&all).expect("a header"));
+        assert_eq!(own.shown::<u8>("", &headers), Some(1));
+        own.take(&mut headers);
+        assert_eq!(headers[COOKIE].as_bytes(), others.as_bytes());
     }
 }

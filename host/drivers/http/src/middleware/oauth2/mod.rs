@@ -27,6 +27,7 @@ use wythe_blocks::{
     middleware::{Driver, Next, Visit},
     random,
 };
+use wythe_manifest::percent_decoded;
 
 /// Time in which somebody logs in.
 const LOGIN: Duration = Duration::from_secs(600);
@@ -90,8 +91,9 @@ struct Login {
 impl Login {
     fn new(settings: Settings, secret: &[u8]) -> Result<Self> {
         let is_secure = settings.redirect.scheme() == "https";
+        let (name, login) = (settings.cookie.clone(), settings.login.as_str());
         Ok(Login {
-            jar: Jar::new(settings.cookie.clone(), secret, is_secure)?,
+            jar: Jar::new(name, login, secret, is_secure)?,
             exchanges: Semaphore::new(AT_ONCE),
             settings,
         })
@@ -188,6 +190,15 @@ impl Login {
         Ok((text, life))
     }
 
+    /// Says whether a path is one that needs a login, as it is written or as an app may read it.
+    fn needs_login(&self, path: &str) -> bool {
+        let Some(paths) = &self.settings.paths else {
+            return true;
+        };
+        let is_meant = |path: Vec<u8>| paths.is_match(&String::from_utf8_lossy(&path));
+        paths.is_match(path) || path.contains('%') && percent_decoded(path).is_none_or(is_meant)
+    }
+
     /// The token of a browser that is logged in, as the value of a header.
     fn token(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let session = self.jar.shown::<Session>("", headers);
@@ -236,16 +247,14 @@ impl Driver for Login {
             let (query, headers) = (query.to_owned(), request.headers().clone());
             return self.come_back(visit, &query, &headers).await;
         }
-        let paths = self.settings.paths.as_ref();
-        if paths.is_some_and(|paths| !paths.is_match(path)) {
-            return Ok(next.run(request).await);
+        if self.needs_login(path) {
+            let Some(token) = self.token(request.headers()) else {
+                return self.send_away(visit, &request);
+            };
+            let header = self.settings.header.clone();
+            request.headers_mut().insert(header, token);
         }
-        let Some(token) = self.token(request.headers()) else {
-            return self.send_away(visit, &request);
-        };
-        let headers = request.headers_mut();
-        headers.insert(self.settings.header.clone(), token);
-        self.jar.take(headers);
+        self.jar.take(request.headers_mut());
         Ok(next.run(request).await)
     }
 }

@@ -187,6 +187,21 @@ fn what_is_no_page_is_refused_and_not_sent_away() {
 }
 
 #[test]
+fn a_path_needs_a_login_however_it_is_written() {
+    let filter = json!({ "pathFilter": "^/Admin" });
+    let settings = settings::parse(config("http://127.0.0.1:9/token", &filter));
+    let settings = settings.map_err(Error::from).expect("a config");
+    let filtered = Login::new(settings, b"0123456789abcdef").expect("a key");
+    for path in ["/Admin", "/%41dmin/x", "/%41%64min", "/%4"] {
+        assert!(filtered.needs_login(path), "{path}");
+    }
+    for path in ["/", "/cart/Admin", "/c%61rt"] {
+        assert!(!filtered.needs_login(path), "{path}");
+    }
+    assert!(login("http://127.0.0.1:9/token").needs_login("/"));
+}
+
+#[test]
 fn a_session_is_that_of_its_key_and_of_its_time() {
     let own = login("http://127.0.0.1:9/token");
     let session = |until| Session {

@@ -2,13 +2,12 @@
 
 use super::{KEY, ask, bucket, refused};
 use crate::{
-    faults::run,
+    faults::{made_up, run},
     open::{component, site},
 };
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    thread,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
 };
 use wythe_blocks::{Kind, Site};
 
@@ -24,16 +23,11 @@ pub(super) const TESTS: [(&str, fn()); 6] = [
 ];
 
 /// A server that answers its first request with nothing at all, so that a component opens, and all others with a text.
-fn fake(first: &'static str, other: &'static str) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
-            let text = if number == 0 { first } else { other };
-            thread::spawn(move || answer(stream, text));
-        }
-    });
-    address
+pub(in crate::faults) fn fake(first: &'static str, other: &'static str) -> SocketAddr {
+    made_up::serve(move |stream, number| match number {
+        0 => answer(stream, first),
+        _ => answer(stream, other),
+    })
 }
 
 /// A text that ends in `*` never ends.
@@ -43,7 +37,8 @@ fn answer(mut stream: TcpStream, text: &str) {
     while text.ends_with('*') && stream.write_all(&[b'x'; 4096]).is_ok() {}
 }
 
-const NOTHING: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+pub(in crate::faults) const NOTHING: &str =
+    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 async fn unknown_host() {
     let metadata = "[{ name: endpoint, value: \"https://nowhere.invalid\" }, { name: region, value: a }, \

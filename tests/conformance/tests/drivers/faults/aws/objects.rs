@@ -19,7 +19,7 @@ pub(super) const TESTS: [(&str, fn()); 2] = [
     ("a_key_leads_to_no_other_bucket", || run(keys())),
 ];
 
-async fn ask(
+pub(in crate::faults) async fn ask(
     driver: &dyn Driver,
     operation: &str,
     data: &str,
@@ -40,12 +40,12 @@ async fn ask(
     driver.invoke(request).await
 }
 
-fn json(outcome: &Outcome) -> Value {
+pub(in crate::faults) fn json(outcome: &Outcome) -> Value {
     serde_json::from_slice(&outcome.data).expect("it is JSON")
 }
 
 /// The body of a plain request, as anybody may send it.
-fn fetched(url: &str) -> String {
+pub(in crate::faults) fn fetched(url: &str) -> String {
     let (_, rest) = url.split_once("://").expect("a URL");
     let (host, path) = rest.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).expect("a connection");

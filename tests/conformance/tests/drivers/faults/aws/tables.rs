@@ -158,6 +158,11 @@ async fn writers() {
     let driver = table(proxy.address(), directory.path(), more)
         .await
         .expect("it opens");
+    write_through(driver, &proxy).await;
+}
+
+/// Writes over a network that is disturbed, and looks whether all that was acknowledged is there.
+pub(in crate::faults) async fn write_through(driver: Arc<dyn Driver>, proxy: &Proxy) {
     let over = tokio_util::sync::CancellationToken::new();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
@@ -176,7 +181,7 @@ async fn writers() {
             })
         })
         .collect();
-    disturb(&proxy).await;
+    disturb(proxy).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     over.cancel();
     for writer in writers {

@@ -1,39 +1,33 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
-use super::{super::run, error, open};
-use crate::backends::MQTT;
-use libtest_mimic::{Failed, Trial};
-use servers::{Mosquitto, Server, are_required};
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    thread,
-    time::Duration,
+use super::{
+    super::{
+        made_up::{self, Named, certificates, free_address, saying},
+        run,
+    },
+    error, open,
 };
-use wythe_blocks::{Kind, pubsub::Message};
+use crate::backends::MQTT;
+use libtest_mimic::Trial;
+use servers::{Mosquitto, Server};
+use std::time::Duration;
+use wythe_blocks::{
+    Kind, Result,
+    pubsub::{Message, SubscribeOptions},
+};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let missing = MQTT.server().err();
-    let served: [(&str, fn()); 2] = [
+    let served: [Named; 2] = [
         ("a_wrong_password_says_so", wrong_password),
         ("tls_says_what_does_not_fit", tls),
     ];
-    let made_up: [(&str, fn()); 2] = [
+    let made_up: [Named; 4] = [
         ("a_server_of_another_protocol_says_so", || run(other())),
         ("a_server_that_says_nothing_is_given_up", || run(silent())),
+        ("a_session_with_many_messages_begins", || run(many())),
+        ("a_refusal_that_comes_late_says_so", || run(late())),
     ];
-    let trial = |(name, test): (&str, fn()), reason: &str| {
-        Trial::test(format!("faults::mqtt::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    let is_ignored = missing.is_some() && !are_required();
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let served = served.into_iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up.into_iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
+    made_up::trials("mqtt", &MQTT, &served, &made_up)
 }
 
 fn wrong_password() {
@@ -58,9 +52,7 @@ fn wrong_password() {
 }
 
 fn tls() {
-    let path = format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"));
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
-    let secure = port.expect("a port");
+    let (path, secure) = (certificates(), free_address());
     let server = Mosquitto::default()
         .with(&format!("listener {} 127.0.0.1", secure.port()))
         .with(&format!("certfile {path}/host.pem"))
@@ -87,23 +79,7 @@ fn tls() {
 
 /// The URL of a server that says something to whoever comes, and nothing more.
 fn fake(answer: &'static [u8]) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || say(stream, answer));
-        }
-    });
-    format!("tcp://{address}")
-}
-
-fn say(mut stream: TcpStream, answer: &[u8]) {
-    let mut buffer = [0; 4096];
-    while let Ok(1..) = stream.read(&mut buffer) {
-        if stream.write_all(answer).is_err() {
-            return;
-        }
-    }
+    format!("tcp://{}", saying(answer))
 }
 
 async fn other() {
@@ -124,4 +100,58 @@ async fn silent() {
     let error = error(&fake(b""), ", { name: timeout, value: 200ms }").await;
     let expected = format!("within {:?}", Duration::from_millis(200));
     assert!(error.message().contains(&expected), "{}", error.chain());
+}
+
+/// The messages of a session as a server of a test has them, more than the host holds.
+const MANY: u16 = 1_001;
+
+/// A server that answers a subscription after the messages of its session.
+fn full(answer: u8) -> String {
+    let address = made_up::serve(move |stream, _| {
+        made_up::answer(stream, |asked| match asked[0] {
+            0x10 => vec![0x20, 2, 0, 0],
+            0x82 => {
+                let message = |number: u16| {
+                    let [high, low] = number.to_be_bytes();
+                    [0x32, 6, 0, 1, b't', high, low, b'x']
+                };
+                let mut said: Vec<u8> = (1..=MANY).flat_map(message).collect();
+                said.extend([0x90, 3, 0, 1, answer]);
+                said
+            }
+            0xc0 => vec![0xd0, 0],
+            _ => Vec::new(),
+        });
+    });
+    format!("tcp://{address}")
+}
+
+/// Takes whatever comes until it is all of them, or an error.
+async fn take(url: &str) -> Result<()> {
+    let driver = open(url, "").await.expect("it opens");
+    let joined = driver.subscribe("t", "group", SubscribeOptions::default());
+    let consumer = joined.await.expect("a member");
+    let mut count = 0;
+    while count < MANY {
+        for one in consumer.pull(100).await? {
+            let acked = consumer.ack(vec![one.receipt]).await;
+            assert!(acked.iter().all(Result::is_ok), "{acked:?}");
+            count += 1;
+        }
+    }
+    // What comes after them.
+    let more = tokio::time::timeout(Duration::from_secs(1), consumer.pull(1));
+    more.await.map_or(Ok(()), |more| more.map(drop))
+}
+
+async fn many() {
+    let taken = take(&full(1)).await;
+    taken.expect("all of them come");
+}
+
+async fn late() {
+    let error = take(&full(0x80)).await.expect_err("an error");
+    assert_eq!(error.kind(), Kind::Denied, "{}", error.chain());
+    let expected = "the server refuses a subscription to `t`";
+    assert!(error.message().starts_with(expected), "{error}");
 }

@@ -1,30 +1,20 @@
 //! Servers of NATS that are none: they greet, and then say what no server should.
 
-use super::{Kinds, error};
+use super::{super::made_up, Kinds, error};
 use crate::open::{component, site};
 use std::{
-    io::{Read, Write},
+    io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    thread,
 };
 use wythe_blocks::Kind;
 
 /// A server that greets each connection by one text, and answers its first words by another one.
 fn fake(greeting: &'static str, answer: &'static [u8]) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || {
-                let mut buffer = [0; 4096];
-                let _ = stream.write_all(greeting.as_bytes());
-                let _ = stream.read(&mut buffer);
-                let _ = stream.write_all(answer);
-                while let Ok(1..) = stream.read(&mut buffer) {}
-            });
-        }
-    });
-    address
+    made_up::serve(move |mut stream, _| {
+        let _ = stream.write_all(greeting.as_bytes());
+        let mut left = Some(answer.to_vec());
+        made_up::answer(stream, |_| left.take().unwrap_or_default());
+    })
 }
 
 const GREETING: &str =

@@ -1,30 +1,15 @@
 //! Servers that are made up: none of them is what it seems, and each is named and bounded.
 
-use super::error;
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    thread,
-};
+use super::{super::made_up, Kinds, error};
+use servers::Server;
+use std::net::SocketAddr;
 
-/// A server that answers each message with the next of these texts.
+/// A server that answers each message with the next of these texts; one that has nothing more to say waits.
 fn answers(texts: Vec<Vec<u8>>) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(std::result::Result::ok) {
-            let mut texts = texts.iter();
-            let mut asked = [0; 4_096];
-            while stream.read(&mut asked).is_ok_and(|count| count > 0) {
-                // One that has nothing more to say waits until the client goes.
-                let said = texts.next().map_or(Ok(()), |text| stream.write_all(text));
-                if said.is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    address
+    made_up::serve(move |stream, _| {
+        let mut texts = texts.clone().into_iter();
+        made_up::answer(stream, |_| texts.next().unwrap_or_default());
+    })
 }
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
@@ -95,7 +80,7 @@ fn cases() -> [(Vec<Vec<u8>>, &'static str, &'static str); 7] {
     ]
 }
 
-pub(super) async fn made_up() {
+pub(super) async fn made_up(_: &'static Kinds, _: Server) {
     for (bytes, rest, expected) in cases() {
         let error = error(answers(bytes), &format!("user=ada {rest}")).await;
         assert!(

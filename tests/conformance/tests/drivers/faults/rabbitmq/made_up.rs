@@ -1,53 +1,37 @@
 //! Servers that are not what was meant: each says so in words that tell what to do.
 
-use super::{super::run, error, message, metadata, opened};
+use super::{
+    super::{
+        made_up::{self, Named, certificates, free_address, saying},
+        run,
+    },
+    error, message, metadata, opened,
+};
 use crate::{
     backends::RABBITMQ,
     open::{component, site},
 };
-use libtest_mimic::{Failed, Trial};
-use servers::{RabbitMq, Server, are_required};
-use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    thread,
-    time::Duration,
-};
+use libtest_mimic::Trial;
+use servers::{RabbitMq, Server};
+use std::{net::SocketAddr, time::Duration};
 use wythe_blocks::{Error, Kind};
 
 pub(super) fn trials() -> Vec<Trial> {
-    let missing = RABBITMQ.server().err();
-    let served: [(&str, fn()); 2] = [
+    let served: [Named; 2] = [
         ("tls_says_what_does_not_fit", tls),
         ("a_server_without_memory_says_so", blocked),
     ];
-    let made_up: [(&str, fn()); 4] = [
+    let made_up: [Named; 4] = [
         ("an_unknown_host_says_so", || run(unknown_host())),
         ("a_server_that_is_too_old_says_so", || run(too_old())),
         ("a_server_of_another_protocol_says_so", || run(other())),
         ("a_server_that_says_nothing_is_given_up", || run(silent())),
     ];
-    let trial = |(name, test): (&str, fn()), reason: &str| {
-        Trial::test(format!("faults::rabbitmq::{name}{reason}"), move || {
-            test();
-            Ok::<_, Failed>(())
-        })
-    };
-    let is_ignored = missing.is_some() && !are_required();
-    let reason = missing.map_or(String::new(), |missing| format!(" ({missing})"));
-    let served = served.into_iter().map(|one| trial(one, &reason));
-    let served = served.map(|trial| trial.with_ignored_flag(is_ignored));
-    let made_up = made_up.into_iter().map(|one| trial(one, ""));
-    served.chain(made_up).collect()
-}
-
-fn certificates() -> String {
-    format!("{}/../host/certificates", env!("CARGO_MANIFEST_DIR"))
+    made_up::trials("rabbitmq", &RABBITMQ, &served, &made_up)
 }
 
 fn tls() {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|one| one.local_addr());
-    let secure = port.expect("a port");
+    let secure = free_address();
     let path = certificates();
     let server = RabbitMq::default()
         .with(&format!("listeners.ssl.1 = 127.0.0.1:{}", secure.port()))
@@ -123,29 +107,7 @@ async fn unknown_host() {
     assert!(error.message().starts_with(expected), "{error}");
 }
 
-/// A server that says something to whoever comes, and nothing more.
-fn fake(answer: Vec<u8>) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let address = listener.local_addr().expect("an address");
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let answer = answer.clone();
-            thread::spawn(move || say(stream, &answer));
-        }
-    });
-    address
-}
-
-fn say(mut stream: TcpStream, answer: &[u8]) {
-    let mut buffer = [0; 4096];
-    while let Ok(1..) = stream.read(&mut buffer) {
-        if stream.write_all(answer).is_err() {
-            return;
-        }
-    }
-}
-
-/// The first frame of a server of this version, and whatever comes after the next one of the client.
+/// The first frame of a server of this version.
 fn start(version: &str) -> Vec<u8> {
     let mut table = b"\x07productS\0\0\0\x08RabbitMQ\x07versionS".to_vec();
     table.extend(u32::try_from(version.len()).unwrap_or(0).to_be_bytes());
@@ -162,7 +124,7 @@ fn start(version: &str) -> Vec<u8> {
 }
 
 async fn too_old() {
-    let old = fake(start("3.7.28"));
+    let old = saying(start("3.7.28"));
     let error = error(old, "").await;
     assert_eq!(error.kind(), Kind::Unsupported, "{}", error.chain());
     let expected = "the server is of version 3.7.28; expected 3.10 or later";
@@ -175,14 +137,14 @@ async fn other() {
         (b"AMQP\0\x01\0\0", "another version of AMQP"),
         (b"\x01\0\0\xff\xff\xff\xff", "more than 65536 bytes"),
     ] {
-        let error = error(fake(answer.to_vec()), "").await;
+        let error = error(saying(answer), "").await;
         assert_eq!(error.kind(), Kind::Unavailable);
         assert!(error.chain().contains(expected), "{}", error.chain());
     }
 }
 
 async fn silent() {
-    let error = error(fake(Vec::new()), ", { name: timeout, value: 200ms }").await;
+    let error = error(saying(""), ", { name: timeout, value: 200ms }").await;
     let expected = format!("within {:?}", Duration::from_millis(200));
     assert!(error.message().contains(&expected), "{}", error.chain());
 }

@@ -8,7 +8,7 @@ const ELEMENTS: usize = 100_000;
 
 /// An element with its text and those below it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Element {
+pub struct Element {
     name: String,
     text: String,
     below: Vec<Element>,
@@ -72,6 +72,12 @@ impl Element {
         self.below.iter().filter(move |one| one.name == name)
     }
 
+    /// The names and the texts of all elements directly below.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let below = self.below.iter();
+        below.map(|one| (one.name.as_str(), one.text.as_str()))
+    }
+
     /// The first element of each name, below the one before.
     pub fn find(&self, path: &[&str]) -> Option<&Element> {
         path.iter().try_fold(self, |element, name| {
@@ -96,6 +102,8 @@ mod tests {
         assert_eq!(root.text(&["b", "c"]), Some("1 & 2 \u{1f600}"));
         let all: Vec<_> = root.all("b").filter_map(|b| b.text(&["c"])).collect();
         assert_eq!(all, ["1 & 2 \u{1f600}", "<3>"]);
+        let pairs: Vec<_> = root.pairs().map(|(name, _)| name).collect();
+        assert_eq!(pairs, ["b", "b", "d"]);
         assert_eq!(root.text(&["d"]), Some(""));
         assert_eq!(root.text(&["b", "e"]), None);
     }

@@ -1,0 +1,40 @@
+//! Kafka, by its own protocol.
+
+mod api;
+mod client;
+mod desk;
+mod fault;
+mod group;
+mod link;
+mod login;
+mod note;
+mod producer;
+mod pubsub;
+mod records;
+mod settings;
+mod wire;
+
+use client::Client;
+use settings::Target;
+use std::sync::Arc;
+use wythe_blocks::{Clients, Registry, Site};
+
+/// The clients of the process, one for each tenant and cluster.
+type Shared = Arc<Clients<Target, Client>>;
+
+/// Registers pub/sub, which reaches for a server outside of the host.
+pub fn register(registry: &mut Registry) {
+    let clients = Shared::default();
+    registry.pubsub.add_warned(
+        "kafka",
+        settings::parse,
+        settings::warnings,
+        move |parsed, site| pubsub::open(client(&clients, &parsed.target, &site), parsed),
+    );
+    registry.pubsub.reaches_out("kafka");
+}
+
+/// The client of a component: the tenant's own for that cluster.
+fn client(clients: &Shared, target: &Target, site: &Site) -> Arc<Client> {
+    clients.share(&site.tenant, target.clone(), || Client::new(target.clone()))
+}

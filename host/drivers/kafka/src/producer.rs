@@ -1,0 +1,172 @@
+//! Publishing: a lane for each partition, in which one batch is on its way at a time. The broker numbers producers and
+//! their batches, so that one which is sent again, as nobody knew of it, is stored once.
+
+mod lane;
+
+use crate::{client::Client, records::Record};
+use lane::{Job, Lane};
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use wythe_blocks::{Error, Result, time::Clock as _};
+
+pub(crate) struct Producer {
+    client: Arc<Client>,
+    /// Bytes of a batch.
+    max_batch: usize,
+    lanes: Arc<Lanes>,
+    /// The partition of what has no key takes turns.
+    turn: AtomicUsize,
+}
+
+type Lanes = Mutex<HashMap<(String, i32), mpsc::UnboundedSender<Job>>>;
+
+impl Producer {
+    pub fn new(client: Arc<Client>, max_batch: usize) -> Self {
+        Producer {
+            client,
+            max_batch,
+            lanes: Arc::default(),
+            turn: AtomicUsize::new(wythe_blocks::random::next() as usize),
+        }
+    }
+
+    /// Publishes records; one result for each, in order. Those of one key are stored in their order.
+    pub async fn send(&self, topic: &str, records: Vec<Record>) -> Vec<Result<()>> {
+        let found = match self.client.topic(topic).await {
+            Ok(found) => found,
+            Err(error) => return records.iter().map(|_| Err(error.duplicate())).collect(),
+        };
+        let (count, total) = (found.leaders.len(), records.len());
+        let turn = self.turn.fetch_add(1, Relaxed) % count;
+        let mut parts: BTreeMap<usize, Vec<(usize, Record)>> = BTreeMap::new();
+        for (number, record) in records.into_iter().enumerate() {
+            let partition = record.key.as_ref().map_or(turn, |key| place(key, count));
+            parts.entry(partition).or_default().push((number, record));
+        }
+        let mut waiting = Vec::new();
+        for (partition, part) in parts {
+            for (numbers, records) in self.cut(part) {
+                waiting.push((numbers, self.enter(topic, partition, records)));
+            }
+        }
+        let mut answers: Vec<_> = (0..total).map(|_| Ok(())).collect();
+        for (numbers, answer) in waiting {
+            let result = answer.await.unwrap_or_else(|_| Err(unknown(topic)));
+            for number in numbers {
+                answers[number] = match &result {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(error.duplicate()),
+                };
+            }
+        }
+        answers
+    }
+
+    /// Cuts records into batches that are not too large.
+    fn cut(&self, part: Vec<(usize, Record)>) -> Vec<(Vec<usize>, Vec<Record>)> {
+        let mut batches: Vec<(Vec<usize>, Vec<Record>)> = Vec::new();
+        let mut bytes = usize::MAX;
+        for (number, record) in part {
+            bytes = bytes.saturating_add(record.size());
+            if bytes > self.room() {
+                bytes = record.size();
+                batches.push(Default::default());
+            }
+            if let Some((numbers, records)) = batches.last_mut() {
+                numbers.push(number);
+                records.push(record);
+            }
+        }
+        batches
+    }
+
+    /// Bytes of the records of a batch.
+    pub fn room(&self) -> usize {
+        self.max_batch - crate::records::HEAD
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends once its lane is idle, or its producer is gone"
+    )]
+    fn enter(
+        &self,
+        topic: &str,
+        partition: usize,
+        records: Vec<Record>,
+    ) -> oneshot::Receiver<Result<()>> {
+        let (answer, waiting) = oneshot::channel();
+        let job = Job {
+            size: records.iter().map(Record::size).sum(),
+            records,
+            deadline: Instant::now().after(self.client.target.timeout),
+            answer,
+        };
+        let partition = i32::try_from(partition).unwrap_or(i32::MAX);
+        let mut lanes = self.lanes.lock();
+        let lane = lanes
+            .entry((topic.to_owned(), partition))
+            .or_insert_with(|| {
+                let (sender, jobs) = mpsc::unbounded_channel();
+                let lane = Lane::new(
+                    self.client.clone(),
+                    (topic.to_owned(), partition),
+                    self.room(),
+                );
+                tokio::spawn(lane.run(jobs, Arc::downgrade(&self.lanes)));
+                sender
+            });
+        // A lane that is gone drops the job, and with it the answer.
+        let _ = lane.send(job);
+        waiting
+    }
+
+    /// Ends every lane, once what is in it has an answer.
+    pub fn close(&self) {
+        self.lanes.lock().clear();
+    }
+}
+
+fn unknown(topic: &str) -> Error {
+    Error::unknown_outcome(format!(
+        "whether a message to `{topic}` was written is not known"
+    ))
+}
+
+/// The partition of a key, as Dapr's client chooses it: by FNV-1a.
+fn place(key: &[u8], count: usize) -> usize {
+    let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    let hash = key.iter().fold(0x811c_9dc5, step) as i32;
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    (hash % count).unsigned_abs() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn a_key_has_the_partition_that_other_clients_give_it() {
+        // FNV-1a of `a` is 0xe40c292c, and of `foobar` 0xbf9cf968: both negative as they are counted.
+        assert_eq!(
+            place(b"a", 10),
+            (0xe40c_292c_u32 as i32 % 10).unsigned_abs() as usize
+        );
+        assert_eq!(
+            place(b"foobar", 7),
+            (0xbf9c_f968_u32 as i32 % 7).unsigned_abs() as usize
+        );
+        assert_eq!(place(b"", 1), 0);
+        assert!((0..100_u8).all(|byte| place(&[byte], 3) < 3));
+    }
+}
