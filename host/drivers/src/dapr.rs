@@ -68,7 +68,6 @@ const TYPES: &[&str] = &[
     "state.coherence",
     "state.consul",
     "state.couchbase",
-    "state.etcd",
     "state.gcp.firestore",
     "state.hazelcast",
     "state.mongodb",

@@ -40,6 +40,11 @@ const FEATURES: &[Optional] = &[
             ("azure.storagequeues", &["bindings"]),
         ],
     ),
+    (
+        cfg!(feature = "etcd"),
+        "etcd",
+        &[("etcd", &["configuration", "lock", "state"])],
+    ),
     (cfg!(feature = "kafka"), "kafka", &[("kafka", &["pubsub"])]),
     (
         cfg!(feature = "kubernetes"),
@@ -114,6 +119,8 @@ pub fn registry() -> Registry {
     wythe_drivers_aws::register(&mut registry);
     #[cfg(feature = "azure")]
     wythe_drivers_azure::register(&mut registry);
+    #[cfg(feature = "etcd")]
+    wythe_drivers_etcd::register(&mut registry);
     #[cfg(feature = "web")]
     wythe_drivers_http::register(&mut registry);
     #[cfg(feature = "kafka")]

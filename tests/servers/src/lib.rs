@@ -11,6 +11,7 @@
 //! ```
 
 mod azurite;
+mod etcd;
 mod http;
 mod kafka;
 mod mariadb;
@@ -28,6 +29,7 @@ mod sentinel;
 mod server;
 
 pub use azurite::{Azurite, Service};
+pub use etcd::Etcd;
 pub use kafka::Kafka;
 pub use mariadb::MariaDb;
 pub use memcached::Memcached;

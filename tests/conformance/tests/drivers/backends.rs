@@ -6,8 +6,8 @@ use libtest_mimic::{Failed, Trial};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use servers::{
-    Azurite, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq, Redis,
-    Server, Service, must_be_there,
+    Azurite, Etcd, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq,
+    Redis, Server, Service, must_be_there,
 };
 use std::sync::{
     LazyLock,
@@ -145,6 +145,25 @@ fn aws_secrets(server: &Server, region: &str) {
     }
 }
 
+/// Each test has a prefix of its own.
+pub(crate) static ETCD: Backend = Backend {
+    server: LazyLock::new(|| {
+        let etcd = Etcd::default().with("--max-txn-ops=1024");
+        Server::start(etcd.with("--max-request-bytes=8388608"))
+    }),
+    fresh: |server, _| {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, SeqCst);
+        // The time keeps tests apart that would share connections, each in a runtime of its own.
+        let time = format!("{}ms", 20_000 + u32::from(number));
+        vec![
+            ("endpoints", server.address().to_string().into()),
+            ("prefix", format!("test{number}").into()),
+            ("time", time.into()),
+        ]
+    },
+};
+
 /// Accounts of NATS, more than there are tests.
 const ACCOUNTS: usize = 1_000;
 
@@ -268,6 +287,7 @@ const ALL: &[&Backend] = &[
     &AWS,
     &AZURE_BLOBS,
     &AZURE_QUEUES,
+    &ETCD,
     &KAFKA,
     &MARIADB,
     &MEMCACHED,

@@ -3,6 +3,7 @@
 mod answers;
 mod aws;
 mod azure;
+mod etcd;
 mod events;
 mod history;
 mod kafka;

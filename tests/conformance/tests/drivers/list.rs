@@ -2,7 +2,8 @@
 
 use crate::{
     backends::{
-        self, AWS, AZURE_BLOBS, AZURE_QUEUES, Backend, MARIADB, MEMCACHED, MQTT, POSTGRES, RABBITMQ,
+        self, AWS, AZURE_BLOBS, AZURE_QUEUES, Backend, ETCD, MARIADB, MEMCACHED, MQTT, POSTGRES,
+        RABBITMQ,
     },
     open::component,
 };
@@ -55,6 +56,7 @@ static SUBJECTS: &[Subject] = &[
     )
     .on(&RABBITMQ),
     subject("bindings.redis", REDIS).on(&backends::REDIS),
+    subject("configuration.etcd", ROWS).on(&ETCD),
     subject("configuration.jetstream", KV).on(&backends::NATS),
     subject(
         "configuration.kubernetes",
@@ -78,6 +80,7 @@ static SUBJECTS: &[Subject] = &[
     subject("jobs.memory", ""),
     subject("jobs.postgresql", PREFIXED).on(&POSTGRES),
     subject("jobs.redb", ""),
+    subject("lock.etcd", LOCKS).on(&ETCD),
     subject("lock.jetstream", KV).on(&backends::NATS),
     subject("lock.memory", ""),
     subject("lock.postgresql", PREFIXED).on(&POSTGRES),
@@ -150,6 +153,7 @@ static SUBJECTS: &[Subject] = &[
         "secrets: {secrets}; multiValued: true",
     )
     .variant(SEVERAL),
+    subject("state.etcd", ROWS).on(&ETCD).hosting(),
     subject("state.jetstream", KV).on(&backends::NATS),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.azure.blobstorage", BLOBS).on(&AZURE_BLOBS),
@@ -186,6 +190,9 @@ const QUEUE: &str =
 const TABLE: &str = "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; table: table; ttlAttributeName: end";
 const BUCKET: &str =
     "endpoint: {endpoint}; region: {region}; accessKey: test; secretKey: test; bucket: {bucket}";
+/// A prefix of its own in a server whose bounds were raised.
+const ROWS: &str = "endpoints: {endpoints}; keyPrefixPath: {prefix}; timeout: {time}; maxTxnOps: 1000; maxRequestBytes: 8388608";
+const LOCKS: &str = "endpoints: {endpoints}; keyPrefixPath: {prefix}; timeout: {time}";
 const COUNTED: &str = "the server bounds what waits, and counts otherwise";
 const PREFIXED: &str = "connectionString: {connection}; tablePrefix: {prefix}";
 const QUEUED: &str = "connectionString: {connection}; tablePrefix: {prefix}; maxBacklog: {backlog}";

@@ -1,10 +1,14 @@
 //! The kinds of servers whose faults are tested.
 
 use super::{
-    events, history, kafka, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values,
+    etcd, events, history, kafka, memcached, mqtt, mysql, nats, postgres, rabbitmq, rows, values,
 };
-use crate::backends::{Backend, KAFKA, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS};
-use servers::{MariaDb, Memcached, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server};
+use crate::backends::{
+    Backend, ETCD, KAFKA, MARIADB, MEMCACHED, MQTT, NATS, POSTGRES, RABBITMQ, REDIS,
+};
+use servers::{
+    Etcd, MariaDb, Memcached, Missing, Mosquitto, Nats, Postgres, RabbitMq, Redis, Server,
+};
 use std::net::SocketAddr;
 
 /// A kind of server, and the drivers over it.
@@ -35,6 +39,19 @@ pub(crate) type Test = fn(&'static Kinds, Server);
 const LEASE: Option<&str> = Some("processingTimeout");
 
 pub(super) static KINDS: &[Kinds] = &[
+    Kinds {
+        name: "etcd",
+        backend: &ETCD,
+        start: || Server::start(Etcd::default()),
+        driver: "etcd",
+        metadata: etcd::metadata,
+        timeout: "timeout",
+        processing: None,
+        unanswered: 0,
+        lacks: || None,
+        events: &[],
+        others: &[history::TESTS, values::TESTS, etcd::TESTS],
+    },
     Kinds {
         name: "kafka",
         backend: &KAFKA,
