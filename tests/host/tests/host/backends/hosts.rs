@@ -193,7 +193,7 @@ async fn total(url: &str) -> Result<u64> {
     Ok(total)
 }
 
-/// What an account holds. A turn whose actor the other host takes over in the midst of it is a conflict, to be asked again: a
+/// The balance of an account. A turn whose actor the other host takes over in the midst of it is a conflict, to be asked again: a
 /// transfer that is still under way there may be the cause.
 async fn balance(path: &str) -> Result<u64> {
     for _ in 0..100 {
