@@ -1,21 +1,26 @@
 //! NATS with JetStream.
 
-use crate::{Missing, Program, Site, find};
+use crate::{Missing, Program, Site, find, program::is_file};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
 /// The first version with `sync_interval`, and the first whose streams lose nothing as it ends.
 const SYNCS: (u32, u32) = (2, 10);
+/// The first version with batches, of which all messages are stored or none.
+const BATCHES: (u32, u32) = (2, 12);
 
-/// `nats-server`, which syncs each write to disk before it answers, where it is new enough to. Messages have 20 MiB.
+/// `nats-server` in the directory of `WYTHE_NATS`, or else that of the machine, which syncs each write to disk before it answers, where it is new enough to. Messages have 20 MiB.
 #[derive(Clone, Debug, Default)]
 pub struct Nats {
     /// More of its configuration, a line an item, as in `["authorization { token: secret }"]`.
     pub lines: Vec<String>,
+    /// More of its `jetstream` block, as in `limits { batch { max_msgs: 10 } }`.
+    pub streams: String,
     /// Accounts, each with a user of its name whose password is `test`, beside nobody else.
     pub accounts: usize,
 }
@@ -29,19 +34,17 @@ impl Nats {
 
     /// Returns whether the server of this machine can sync each write, and has streams that lose nothing.
     pub fn syncs() -> bool {
-        version().is_some_and(|version| version >= SYNCS)
+        check(SYNCS).is_ok()
     }
 
     /// Says why the server of this machine has no streams that lose nothing, if it has none.
     pub fn check_streams() -> Result<(), Missing> {
-        find("nats-server")?;
-        let (major, minor) = SYNCS;
-        match Self::syncs() {
-            true => Ok(()),
-            false => Err(Missing(format!(
-                "nats-server is older than {major}.{minor}"
-            ))),
-        }
+        check(SYNCS)
+    }
+
+    /// Says why the server of this machine has no batches, and so no transactions, if it has none.
+    pub fn check_batches() -> Result<(), Missing> {
+        check(BATCHES)
     }
 
     fn accounts(&self) -> String {
@@ -58,10 +61,32 @@ impl Nats {
     }
 }
 
-/// Major and minor part of the version of the program.
-fn version() -> Option<(u32, u32)> {
-    let mut command = Command::new(find("nats-server").ok()?);
-    let output = command.arg("--version").output().ok()?;
+/// The program: the machine's own may be older than what some tests need.
+fn program() -> Result<PathBuf, Missing> {
+    let Some(directory) = std::env::var_os("WYTHE_NATS") else {
+        return find("nats-server");
+    };
+    let program = PathBuf::from(directory).join("nats-server");
+    match is_file(&program) {
+        true => Ok(program),
+        false => Err(Missing(format!("WYTHE_NATS has no {}", program.display()))),
+    }
+}
+
+/// Says why the program of this machine is not of a version or a later one, if it is none.
+fn check((major, minor): (u32, u32)) -> Result<(), Missing> {
+    let found = version(&program()?);
+    match found >= Some((major, minor)) {
+        true => Ok(()),
+        false => Err(Missing(format!(
+            "nats-server is older than {major}.{minor}, and WYTHE_NATS names no newer one"
+        ))),
+    }
+}
+
+/// Major and minor part of the version of a program.
+fn version(program: &Path) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut parts = text.trim().rsplit('v').next()?.split('.');
     let mut number = || parts.next()?.parse().ok();
@@ -79,9 +104,10 @@ impl Program for Nats {
         };
         let mut text = format!(
             "host: 127.0.0.1\nport: {}\nmax_payload: 20MB\nmax_pending: 128MB\n\
-             jetstream {{ store_dir: \"{}\"{sync} }}\n{}",
+             jetstream {{ store_dir: \"{}\"{sync}\n{} }}\n{}",
             site.port,
             store.display(),
+            self.streams,
             self.accounts()
         );
         for line in &self.lines {
@@ -89,7 +115,7 @@ impl Program for Nats {
             text.push('\n');
         }
         std::fs::write(&file, text).map_err(|error| Missing(format!("nats.conf: {error}")))?;
-        let mut command = Command::new(find("nats-server")?);
+        let mut command = Command::new(program()?);
         command.arg("-c").arg(file);
         Ok(command)
     }

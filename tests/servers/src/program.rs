@@ -65,6 +65,6 @@ pub fn find(name: &str) -> Result<PathBuf, Missing> {
         .ok_or_else(|| Missing(format!("this machine has no {name}")))
 }
 
-fn is_file(path: &Path) -> bool {
+pub(crate) fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file())
 }
