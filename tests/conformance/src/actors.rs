@@ -43,6 +43,10 @@ fn stores(features: &Features) -> Option<&'static str> {
     (!all).then_some("the driver cannot keep actors")
 }
 
+fn ttl(features: &Features) -> Option<&'static str> {
+    (!features.ttl).then_some("the driver has no ttl")
+}
+
 fn durable(features: &Features) -> Option<&'static str> {
     (!features.durable).then_some("the driver is not durable")
 }
@@ -56,7 +60,10 @@ pub const CASES: &[Case] = &[
         turns::panicked(s).boxed()
     }),
     case("a_turn_sees_what_it_staged", |s| turns::sees(s).boxed()),
-    case("a_value_ends_at_its_time", |s| turns::ttl(s).boxed()),
+    Case {
+        needs: ttl,
+        ..case("a_value_ends_at_its_time", |s| turns::ttl(s).boxed())
+    },
     case("turns_of_one_actor_come_one_by_one", |s| {
         turns::one_by_one(s).boxed()
     }),

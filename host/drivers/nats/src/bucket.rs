@@ -1,20 +1,25 @@
 //! A bucket of keys and values, as NATS lays it out: a stream with a message for each key, whose number is its version.
 
+mod backing;
 mod keys;
 
 use crate::{
-    client::{Client, Session},
-    failure::{Effect, NO_MESSAGE, NO_STREAM, STREAM_EXISTS, odd},
+    batch::{self, Batch},
+    client::{Answer, Client, Session, Stored},
+    failure::{Effect, NO_MESSAGE, odd},
     settings::Made,
     wire::{self, Outgoing},
 };
+use backing::{Configured, find_or_make};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use futures::{TryStreamExt as _, stream};
 use keys::{below, decode, encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{collections::HashMap, sync::Arc, time::Duration};
-use wythe_blocks::{Error, Result, random};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use wythe_blocks::{Error, Key, Result, random};
 
 /// Bytes of a subject: the server bounds the line of a message.
 const MAX_SUBJECT: usize = 3_500;
@@ -23,7 +28,13 @@ pub(crate) const MAX_KEYS: usize = 100_000;
 /// Bytes that a message has beside its value.
 pub(crate) const RESERVED: u64 = 64 << 10;
 /// Tries of a write that others keep overtaking.
-const TRIES: u32 = 64;
+pub(crate) const TRIES: u32 = 64;
+/// The pause of each turn after one that somebody overtook, at most.
+pub(crate) const STEP: Duration = Duration::from_micros(500);
+/// Batches under way at once: the server has at most 50 of a stream, of all hosts.
+const BATCHES: usize = 16;
+/// Marks that are removed at once.
+const SWEEPS: usize = 16;
 /// The header with what an entry has beside its value.
 const DETAIL: &str = "Wythe-Entry";
 
@@ -34,6 +45,9 @@ pub(crate) struct Bucket {
     is_on_disk: bool,
     /// Copies of it, each on a server of its own.
     replicas: u32,
+    /// Several entries can be written together.
+    has_batches: bool,
+    batches: Semaphore,
 }
 
 /// An entry, or what is left of one that was deleted.
@@ -53,29 +67,6 @@ pub(crate) struct Detail {
     pub content_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fence: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Configured {
-    config: StreamConfig,
-    #[serde(default)]
-    state: StreamState,
-}
-
-#[derive(Deserialize)]
-struct StreamConfig {
-    #[serde(default)]
-    storage: String,
-    #[serde(default)]
-    num_replicas: u32,
-    #[serde(default)]
-    max_msgs_per_subject: i64,
-}
-
-#[derive(Default, Deserialize)]
-struct StreamState {
-    #[serde(default)]
-    subjects: HashMap<String, u64>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +101,8 @@ impl Bucket {
             return Err(client.named(error));
         }
         Ok(Bucket {
+            has_batches: found.allow_atomic && client.is_from(batch::SINCE),
+            batches: Semaphore::new(BATCHES),
             session,
             name: name.to_owned(),
             is_on_disk: found.storage == "file",
@@ -124,6 +117,11 @@ impl Bucket {
     /// Returns whether no other server may take the place of the one that answers.
     pub fn is_alone(&self) -> bool {
         self.replicas == 1
+    }
+
+    /// Returns whether several entries can be written together.
+    pub fn has_batches(&self) -> bool {
+        self.has_batches
     }
 
     /// Bytes of a value.
@@ -167,53 +165,115 @@ impl Bucket {
         value: Bytes,
         detail: &Detail,
     ) -> Result<Option<u64>> {
-        let detail = serde_json::to_string(detail).map_err(|_| odd())?;
-        let mut message = Outgoing::new(self.subject(key)?, value);
-        if detail != "{}" {
-            message = message.with(DETAIL, detail);
-        }
+        let message = message(self.subject(key)?, Some(value), detail)?;
         self.write(message, about, revision).await
     }
 
     async fn write(&self, message: Outgoing, about: &str, revision: u64) -> Result<Option<u64>> {
         let client = self.session.client()?;
-        let message = message.with("Nats-Expected-Last-Subject-Sequence", revision.to_string());
-        let (size, max) = (message.size(), client.max_payload());
-        if size > max {
-            return Err(Error::invalid(format!(
-                "{about} has {size} bytes with what is sent beside it; the server takes {max} (`max_payload`)"
-            )));
-        }
+        let message = self.follow(message, about, revision)?;
         let stored = client.store(about, message).await?;
-        let gone = || {
-            Error::unavailable(format!(
-                "the bucket `{}` is not there any more, or has no leader for now",
-                self.name
-            ))
-        };
-        match stored.ok_or_else(gone)? {
+        match stored.ok_or_else(|| self.gone())? {
             Ok(stored) => Ok(Some(stored.seq)),
             Err(refusal) if refusal.is_overtaken() => Ok(None),
             Err(refusal) => Err(refusal.error(about)),
         }
     }
 
+    /// The message with the revision that it follows.
+    fn follow(&self, message: Outgoing, about: &str, revision: u64) -> Result<Outgoing> {
+        let message = message.with("Nats-Expected-Last-Subject-Sequence", revision.to_string());
+        let (size, max) = (message.size(), self.session.known().max_payload());
+        match size <= max {
+            true => Ok(message),
+            false => Err(Error::invalid(format!(
+                "{about} has {size} bytes with what is sent beside it; the server takes {max} (`max_payload`)"
+            ))),
+        }
+    }
+
+    fn gone(&self) -> Error {
+        Error::unavailable(format!(
+            "the bucket `{}` is not there any more, or has no leader for now",
+            self.name
+        ))
+    }
+
+    /// Writes rows, or deletes those without a value, if each has still the revision of its row: all or none.
+    pub async fn commit(&self, rows: &[(&Key, Row)], about: &str) -> Result<Committed> {
+        // Marks come first: while the last message of a batch is there, the server knows it as a whole one.
+        let mut order: Vec<_> = (0..rows.len()).collect();
+        order.sort_by_key(|at| rows[*at].1.value.is_some());
+        let mut messages = Vec::with_capacity(rows.len());
+        for (key, row) in order.iter().map(|at| &rows[*at]) {
+            let message = message(self.subject(key.whole())?, row.value.clone(), &row.detail)?;
+            messages.push(self.follow(message, about, row.revision)?);
+        }
+        let marks = rows.iter().filter(|(_, row)| row.value.is_none()).count();
+        let subjects: Vec<_> = messages[..marks]
+            .iter()
+            .map(|one| one.subject.clone())
+            .collect();
+        let last = match self.store(messages, about).await? {
+            Ok(stored) => stored.seq,
+            Err(refusal) if refusal.is_overtaken() => return Ok(Committed::Overtaken),
+            Err(refusal) if refusal.is_crowded() => return Ok(Committed::Crowded),
+            Err(refusal) => return Err(refusal.error(about)),
+        };
+        let mut revisions = vec![0; rows.len()];
+        // The messages of a batch have numbers that follow each other.
+        let before = last.checked_sub(rows.len() as u64).ok_or_else(odd)?;
+        let first = before.saturating_add(1);
+        for (revision, at) in (first..).zip(order) {
+            revisions[at] = revision;
+        }
+        let sweeps = stream::iter(subjects.into_iter().zip(first..).map(Ok));
+        let sweep = |(subject, mark)| self.sweep(subject, mark, about);
+        // The batch is stored, whatever becomes of its marks; a server that is gone is not asked again.
+        let _ = sweeps.try_for_each_concurrent(SWEEPS, sweep).await;
+        Ok(Committed::Done(revisions))
+    }
+
+    /// Stores messages, all or none.
+    async fn store(&self, mut messages: Vec<Outgoing>, about: &str) -> Result<Answer<Stored>> {
+        let client = self.session.client()?;
+        let last = messages.pop().ok_or_else(odd)?;
+        let stored = match messages.is_empty() {
+            // One is whole by itself.
+            true => client.store(about, last).await?,
+            false => {
+                let closed = |_| Error::internal("the batches of the bucket have an end");
+                let _room = self.batches.acquire().await.map_err(closed)?;
+                Batch::new(messages, last)?.store(client, about).await?
+            }
+        };
+        stored.ok_or_else(|| self.gone())
+    }
+
     /// Deletes an entry if this is still its revision; returns whether it was.
     pub async fn delete(&self, key: &str, about: &str, revision: u64) -> Result<bool> {
         let subject = self.subject(key)?;
-        let mark = Outgoing::new(subject.clone(), Bytes::new()).with("KV-Operation", "DEL");
+        let mark = message(subject.clone(), None, &Detail::default())?;
         let Some(marked) = self.write(mark, about, revision).await? else {
             return Ok(false);
         };
-        // The mark is of use to whoever watches now; it goes, unless something newer stands there.
-        let body = json!({ "filter": subject, "seq": marked + 1 });
+        // The entry is gone, with its mark or without.
+        let _ = self.sweep(subject, marked, about).await;
+        Ok(true)
+    }
+
+    /// Removes the mark of what was deleted: it is of use to whoever watches now. Something newer that stands there stays.
+    async fn sweep(&self, subject: String, mark: u64, about: &str) -> Result<()> {
+        let body = json!({ "filter": subject, "seq": mark.saturating_add(1) });
         let name = format!("STREAM.PURGE.{}", self.stream());
         let client = self.session.client()?;
-        let purged = client.api::<Value>(Effect::Read, about, &name, body).await;
-        if let Ok(Err(refusal)) = purged {
+        let purged = client
+            .api::<Value>(Effect::Read, about, &name, body)
+            .await?;
+        if let Err(refusal) = purged {
             tracing::debug!(bucket = self.name, "a mark stays: {}", refusal.description);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Does what is decided for the entry as it is, until nobody has overtaken it. One that is thought to be absent is
@@ -244,13 +304,9 @@ impl Bucket {
             if let Some(revision) = done {
                 return Ok((revision, answer));
             }
-            // Many that write one entry come apart.
-            let pause = Duration::from_micros(random::next() % 500 * u64::from(turn.min(20)));
-            tokio::time::sleep(pause).await;
+            apart(turn, STEP).await;
         }
-        Err(Error::unavailable(format!(
-            "{about} changed under {TRIES} tries to write it"
-        )))
+        Err(overtaken(about))
     }
 
     /// The keys that are below a prefix, as far as the server can look for it: those of other prefixes may be among them.
@@ -285,11 +341,45 @@ impl Bucket {
     }
 }
 
+/// The end of a transaction.
+pub(crate) enum Committed {
+    /// It happened, with these revisions of the rows.
+    Done(Vec<u64>),
+    /// Somebody else wrote one of the rows, so that nothing happened.
+    Overtaken,
+    /// The server had no room for it, so that nothing happened.
+    Crowded,
+}
+
 /// The end of a look at an entry.
 pub(crate) enum Change<T> {
     Nothing(T),
     Put(Bytes, Detail, T),
     Delete(T),
+}
+
+/// Waits up to a step for each turn, so that many that write one entry come apart.
+pub(crate) async fn apart(turn: u32, step: Duration) {
+    let part = (random::next() % 1_000) as u32;
+    tokio::time::sleep(step * turn.min(20) * part / 1_000).await;
+}
+
+/// The error of a write that others overtook each time.
+pub(crate) fn overtaken(about: &str) -> Error {
+    Error::unavailable(format!("{about} changed under {TRIES} tries to write it"))
+}
+
+/// The message of an entry, or the mark of one that is deleted.
+fn message(subject: String, value: Option<Bytes>, detail: &Detail) -> Result<Outgoing> {
+    let Some(value) = value else {
+        return Ok(Outgoing::new(subject, Bytes::new()).with("KV-Operation", "DEL"));
+    };
+    let detail = serde_json::to_string(detail).map_err(|_| odd())?;
+    let message = Outgoing::new(subject, value);
+    Ok(match detail.as_str() {
+        "{}" => message,
+        _ => message.with(DETAIL, detail),
+    })
 }
 
 fn row(message: GotMessage) -> Result<Row> {
@@ -310,48 +400,4 @@ fn row(message: GotMessage) -> Result<Row> {
         value,
         detail: detail.unwrap_or_default(),
     })
-}
-
-async fn find_or_make(client: &Client, name: &str, made: Made) -> Result<StreamConfig> {
-    let (about, stream) = (format!("the bucket `{name}`"), format!("KV_{name}"));
-    let look = async || {
-        let named = format!("STREAM.INFO.{stream}");
-        client
-            .api::<Configured>(Effect::Read, &about, &named, json!({}))
-            .await
-    };
-    match look().await? {
-        Ok(found) => return Ok(found.config),
-        Err(refusal) if refusal.is(NO_STREAM) => {}
-        Err(refusal) => return Err(refusal.error(&about)),
-    }
-    let body = json!({
-        "name": stream,
-        "subjects": [format!("$KV.{name}.>")],
-        "retention": "limits",
-        "max_msgs_per_subject": 1,
-        "max_msgs": -1, "max_bytes": -1, "max_age": 0, "max_consumers": -1, "max_msg_size": -1,
-        "discard": "new",
-        "storage": made.storage(),
-        "num_replicas": made.replicas,
-        "allow_rollup_hdrs": true,
-        "deny_delete": true,
-        "allow_direct": false,
-    });
-    let named = format!("STREAM.CREATE.{stream}");
-    let made = client.api::<Configured>(Effect::Read, &about, &named, body);
-    match made.await? {
-        Ok(made) => Ok(made.config),
-        // Another host was faster.
-        Err(refusal) if refusal.is(STREAM_EXISTS) => {
-            let found = look().await?.map_err(|refusal| refusal.error(&about))?;
-            Ok(found.config)
-        }
-        Err(refusal) => {
-            let error = refusal.error(&about);
-            Err(error.map_message(|text| {
-                format!("the bucket `{name}` is not there, and could not be made: {text}")
-            }))
-        }
-    }
 }

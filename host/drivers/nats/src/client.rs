@@ -190,6 +190,9 @@ impl Client {
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 pub(crate) struct Stored {
     pub seq: u64,
+    /// The messages of the batch, if it was one.
+    #[serde(default)]
+    pub count: Option<u64>,
 }
 
 /// Reads the answer to a message that is to be stored; nothing where no stream takes its subject.

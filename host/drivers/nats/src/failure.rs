@@ -33,6 +33,10 @@ const STORE_FAILED: u32 = 10077;
 const NOT_ENABLED: [u32; 2] = [10039, 10076];
 const NO_REPLICAS: u32 = 10074;
 const OTHER_STREAM: u32 = 10060;
+const NO_BATCHES: u32 = 10174;
+const INCOMPLETE: u32 = 10176;
+const TOO_LARGE: u32 = 10199;
+const TOO_MANY: u32 = 10210;
 const NO_RESOURCES: [u32; 6] = [10002, 10023, 10026, 10027, 10028, 10047];
 
 impl Refusal {
@@ -43,6 +47,16 @@ impl Refusal {
     /// Returns whether somebody else has written meanwhile.
     pub fn is_overtaken(&self) -> bool {
         WRONG_LAST.contains(&self.err_code)
+    }
+
+    /// Returns whether a batch had no end, so that nothing of it was stored.
+    pub fn is_incomplete(&self) -> bool {
+        self.is(INCOMPLETE)
+    }
+
+    /// Returns whether the server had no room for one more batch, or lost it as another server began to lead.
+    pub fn is_crowded(&self) -> bool {
+        self.is_incomplete() || self.is(TOO_MANY)
     }
 
     /// Returns whether the stream takes no more.
@@ -66,6 +80,12 @@ impl Refusal {
                 .with_retry_after(Duration::from_secs(1)),
             OTHER_STREAM => Error::invalid(format!(
                 "{about} has a subject of another stream than `streamName`"
+            )),
+            NO_BATCHES => Error::unsupported(format!(
+                "the stream of {about} takes no batches any more: set its `allow_atomic`"
+            )),
+            TOO_LARGE => Error::invalid(format!(
+                "{about} has more operations than the server takes: raise `max_msgs` in the `batch` of `limits` of its `jetstream` block"
             )),
             NO_STREAM => Error::unavailable(format!("the server has no stream for {about}")),
             _ if self.code == 503 => {

@@ -3,6 +3,7 @@
 //! The protocol is spoken here and by no client library: what a server may send has bounds, and a call that was not sent
 //! is told from one whose answer is missing.
 
+mod batch;
 mod bucket;
 mod client;
 mod configuration;

@@ -125,6 +125,11 @@ impl Pending {
             Err(_) => Err(Lost::Broken),
         }
     }
+
+    /// The answer, if it has come.
+    pub fn answer_so_far(mut self) -> Option<Result<Incoming, Error>> {
+        self.answer.try_recv().ok()
+    }
 }
 
 impl Drop for Pending {

@@ -1,22 +1,30 @@
 //! State over a bucket: an entry is a value, its version the etag, and each write says which version it follows.
 
+mod plan;
+
 use crate::{
-    bucket::{Bucket, Change, Detail, Row},
+    bucket::{Bucket, Change, Committed, Detail, Row, STEP, TRIES, apart, overtaken},
     client::Client,
     settings::Parsed,
 };
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream};
-use std::sync::Arc;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use plan::{keys, plan};
+use std::{sync::Arc, time::Duration};
 use wythe_blocks::{
     Error, Key, Result, Site,
     state::{
-        Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Page, Put, get_each, put_each,
+        Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Operation, Page, Put,
+        get_each, put_each,
     },
 };
 
 /// Entries that are asked for at once.
 const AT_ONCE: usize = 16;
+/// The pause of each turn after one for which the server had no room, at most.
+const CROWDED: Duration = Duration::from_millis(20);
+/// Operations of a transaction: the server has 1,000 messages in a batch unless its configuration says otherwise.
+const MAX_OPERATIONS: u32 = 1_000;
 
 pub(super) async fn open(
     client: Arc<Client>,
@@ -80,7 +88,13 @@ fn mark(fence: Option<u64>, row: &Row, key: &Key) -> Result<Option<u64>> {
 }
 
 impl State {
-    fn check_size(&self, put: &Put) -> Result<()> {
+    /// Checks what the driver can do of a put.
+    fn check(&self, put: &Put) -> Result<()> {
+        if put.options.ttl.is_some() {
+            return Err(Error::unsupported(
+                "the driver has no ttl; its features say so",
+            ));
+        }
         let max = self.bucket.max_value();
         match put.value.len() as u64 <= max {
             true => Ok(()),
@@ -91,13 +105,45 @@ impl State {
             ))),
         }
     }
+
+    /// The rows of keys, in their order.
+    async fn look(&self, keys: &[&Key], about: &str) -> Result<Vec<Row>> {
+        let rows = keys.iter().map(|key| self.bucket.get(key.whole(), about));
+        let rows: Vec<_> = rows.collect();
+        stream::iter(rows).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Does all of the operations, or none; returns the revision of each.
+    async fn commit(&self, operations: &[Operation], about: &str) -> Result<Vec<u64>> {
+        let (keys, positions) = keys(operations);
+        // Entries that are thought to be absent are not read first.
+        let is_new = operations.iter().all(|operation| {
+            matches!(operation, Operation::Put(put) if put.options.condition == Condition::Absent)
+        });
+        for turn in 0..TRIES {
+            let found = match is_new && turn == 0 {
+                true => vec![Row::default(); keys.len()],
+                false => self.look(&keys, about).await?,
+            };
+            let rows = plan(operations, &positions, &found)?;
+            let rows: Vec<_> = keys.iter().copied().zip(rows).collect();
+            match self.bucket.commit(&rows, about).await? {
+                Committed::Done(revisions) => {
+                    return Ok(positions.iter().map(|at| revisions[*at]).collect());
+                }
+                Committed::Overtaken => apart(turn, STEP).await,
+                Committed::Crowded => apart(turn + 1, CROWDED).await,
+            }
+        }
+        Err(overtaken(about))
+    }
 }
 
 #[async_trait]
 impl Driver for State {
     fn features(&self) -> Features {
         Features {
-            transactions: false,
+            transactions: self.bucket.has_batches(),
             ttl: false,
             list: true,
             increment: false,
@@ -106,7 +152,10 @@ impl Driver for State {
             linearizable: self.bucket.is_alone(),
             counted: false,
             max_value_bytes: self.bucket.max_value(),
-            max_operations: 1,
+            max_operations: match self.bucket.has_batches() {
+                true => MAX_OPERATIONS,
+                false => 1,
+            },
         }
     }
 
@@ -120,13 +169,8 @@ impl Driver for State {
     }
 
     async fn put(&self, put: Put) -> Result<Etag> {
-        self.check_size(&put)?;
+        self.check(&put)?;
         let (key, options) = (&put.key, &put.options);
-        if options.ttl.is_some() {
-            return Err(Error::unsupported(
-                "the driver has no ttl; its features say so",
-            ));
-        }
         let decide = |row: &Row| {
             check(&options.condition, row, key)?;
             let detail = Detail {
@@ -159,6 +203,37 @@ impl Driver for State {
             .change(key.whole(), &about, false, decide)
             .await?;
         Ok(())
+    }
+
+    async fn transact(&self, operations: Vec<Operation>) -> Result<Vec<Option<Etag>>> {
+        let max = self.features().max_operations as usize;
+        if !self.bucket.has_batches() {
+            return Err(Error::unsupported(
+                "the driver has no transactions: the server is older than 2.12, or the stream of the bucket has no `allow_atomic`",
+            ));
+        }
+        if operations.len() > max {
+            return Err(Error::invalid(format!(
+                "a transaction of {} operations; at most {max} are allowed",
+                operations.len()
+            )));
+        }
+        for operation in &operations {
+            if let Operation::Put(put) = operation {
+                self.check(put)?;
+            }
+        }
+        let about = match &operations[..] {
+            [] => return Ok(Vec::new()),
+            [one] => about(one.key()),
+            several => format!("a transaction of {} operations", several.len()),
+        };
+        let revisions = self.commit(&operations, &about).await?;
+        let etags = operations.iter().zip(revisions);
+        let etags = etags.map(|(operation, revision)| {
+            matches!(operation, Operation::Put(_)).then(|| revision.to_string())
+        });
+        Ok(etags.collect())
     }
 
     async fn list(&self, prefix: &str, cursor: Option<&str>, limit: u32) -> Result<Page> {

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
-    for subject in list::of("state").filter(|one| one.hosting) {
+    for subject in list::of("state").filter(|one| one.hosts()) {
         let features = features(&crate::state::open(subject), |driver| driver.features());
         for case in actors::CASES {
             let name = format!("actors::{}::{}", subject.name(), case.name);

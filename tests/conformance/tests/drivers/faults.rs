@@ -46,6 +46,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         azure::trials(),
         kubernetes::trials(),
         mqtt::trials(),
+        nats::trials(),
         rabbitmq::trials(),
         vault::trials(),
     ];

@@ -7,7 +7,8 @@ use crate::{
     },
     open::component,
 };
-use libtest_mimic::Trial;
+use libtest_mimic::{Failed, Trial};
+use servers::{Missing, Nats};
 use wythe_manifest::Component;
 
 /// A driver under test.
@@ -21,8 +22,8 @@ pub(crate) struct Subject {
     pub durable: bool,
     /// True of a secret store that keeps empty texts.
     pub empty: bool,
-    /// True of a state store over which actors and workflows are proved, too.
-    pub hosting: bool,
+    /// The check of a state store over which actors and workflows are proved, too: why this machine's server cannot have them.
+    hosting: Option<fn() -> Result<(), Missing>>,
     /// True of a driver within the host that counts nothing in quotas.
     uncounted: bool,
     /// The reason why pub/sub is not held to a backlog that is counted to the message.
@@ -154,7 +155,9 @@ static SUBJECTS: &[Subject] = &[
     )
     .variant(SEVERAL),
     subject("state.etcd", ROWS).on(&ETCD).hosting(),
-    subject("state.jetstream", KV).on(&backends::NATS),
+    subject("state.jetstream", KV)
+        .on(&backends::NATS)
+        .hosting_where(Nats::check_batches),
     subject("state.aws.dynamodb", TABLE).on(&AWS),
     subject("state.azure.blobstorage", BLOBS).on(&AZURE_BLOBS),
     subject("state.memcached", "hosts: {host}; timeout: 30s").on(&MEMCACHED),
@@ -209,7 +212,7 @@ const fn subject(kind: &'static str, metadata: &'static str) -> Subject {
         variant: "",
         durable: false,
         empty: true,
-        hosting: false,
+        hosting: None,
         uncounted: false,
         no_backlog: None,
         no_headers: None,
@@ -233,8 +236,12 @@ impl Subject {
     }
 
     const fn hosting(self) -> Self {
+        self.hosting_where(|| Ok(()))
+    }
+
+    const fn hosting_where(self, check: fn() -> Result<(), Missing>) -> Self {
         Subject {
-            hosting: true,
+            hosting: Some(check),
             ..self
         }
     }
@@ -275,6 +282,20 @@ impl Subject {
     /// Returns whether it counts what it stores in the quotas of its tenant.
     pub(crate) fn is_counted(&self) -> bool {
         self.backend.is_none() && !self.uncounted
+    }
+
+    /// Returns whether actors and workflows are proved over it here.
+    pub(crate) fn hosts(&self) -> bool {
+        self.hosting.is_some_and(|check| check().is_ok())
+    }
+
+    /// A test in place of those of actors and workflows, which is ignored, where the server is there and cannot have them.
+    fn hosts_nothing(&self) -> Option<Trial> {
+        let missing = self.hosting?().err()?;
+        let name = format!("actors::{} ({missing})", self.name());
+        let trial = Trial::test(name, move || Err(Failed::from(missing)));
+        let is_there = self.missing().is_none();
+        is_there.then(|| trial.with_ignored_flag(true))
     }
 
     /// The block and the driver of the type.
@@ -320,9 +341,11 @@ pub(crate) fn of(block: &str) -> impl Iterator<Item = &'static Subject> {
     of_block.filter(|one| one.missing().is_none())
 }
 
-/// A test in place of all those of each subject whose server this machine does not have.
+/// A test in place of all those of each subject whose server this machine does not have, or is too old for them.
 pub(crate) fn missing() -> Vec<Trial> {
-    SUBJECTS.iter().filter_map(Subject::missing).collect()
+    let servers = SUBJECTS.iter().filter_map(Subject::missing);
+    let hosts = SUBJECTS.iter().filter_map(Subject::hosts_nothing);
+    servers.chain(hosts).collect()
 }
 
 /// The first subject of a type.

@@ -38,7 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         formats::CASES,
     ];
     let mut trials = Vec::new();
-    for subject in list::of("state").filter(|one| one.hosting) {
+    for subject in list::of("state").filter(|one| one.hosts()) {
         for Case { name, run } in groups.iter().copied().flatten() {
             trials.push(Trial::test(
                 format!("workflow::{}::{name}", subject.name()),

@@ -1,8 +1,10 @@
 //! NATS: what it says, and what of it is not as it should be.
 
+mod batches;
 mod made_up;
 
-use super::{Kinds, Test, run};
+use super::{KINDS, Kinds, Test, made_up::Named, run};
+use libtest_mimic::Trial;
 use servers::{Nats, Server};
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -12,7 +14,7 @@ use std::{
 use wythe_blocks::{
     Error, Kind,
     pubsub::{Consumer, Driver, Message, SubscribeOptions},
-    state::Put,
+    state::{Operation, Put},
 };
 
 pub(super) const TESTS: &[(&str, Test)] = &[
@@ -32,6 +34,12 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     }),
     ("a_server_that_says_nothing_is_given_up", |kind, _| {
         run(made_up::silence(kind))
+    }),
+    ("a_batch_without_an_answer_is_unknown", |kind, _| {
+        run(batches::unanswered(kind))
+    }),
+    ("a_bucket_without_batches_says_so", |kind, server| {
+        run(batches::without(kind, server))
     }),
     ("a_bucket_with_a_history_is_refused", |kind, server| {
         run(history(kind, server))
@@ -55,6 +63,30 @@ pub(super) const EVENTS: &[(&str, Test)] = &[
     ),
 ];
 
+/// Those of transactions, which a server of the kind has from 2.12 on.
+pub(super) fn trials() -> Vec<Trial> {
+    let missing = Nats::check_batches().err();
+    let is_older = missing.is_some();
+    let tests: [Named; 2] = [
+        ("transactions_are_whole_and_come_back", || {
+            run(batches::whole(kind()))
+        }),
+        ("more_batches_than_the_server_has_wait", || {
+            run(batches::many(kind()))
+        }),
+    ];
+    let trials = super::made_up::of("nats", &tests, missing);
+    let ignored = trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(is_older));
+    ignored.collect()
+}
+
+fn kind() -> &'static Kinds {
+    let found = KINDS.iter().find(|kind| kind.name == "nats");
+    found.expect("it is in the list")
+}
+
 pub(super) fn metadata(block: &str, address: SocketAddr) -> String {
     let bucket = match block {
         "pubsub" => "",
@@ -70,6 +102,15 @@ async fn error(kind: &'static Kinds, address: SocketAddr, more: &str) -> Error {
     let directory = tempfile::tempdir().expect("a directory");
     let opened = kind.state(address, directory.path(), more).await;
     opened.err().expect("an error")
+}
+
+/// The error of a transaction over a server that opens.
+async fn error_of(kind: &'static Kinds, address: SocketAddr, operations: Vec<Operation>) -> Error {
+    let directory = tempfile::tempdir().expect("a directory");
+    let more = ", { name: timeout, value: 2s }";
+    let driver = kind.state(address, directory.path(), more).await;
+    let driver = driver.unwrap_or_else(|error| panic!("{}", error.chain()));
+    driver.transact(operations).await.expect_err("an error")
 }
 
 async fn works(kind: &'static Kinds, address: SocketAddr, more: &str) -> String {

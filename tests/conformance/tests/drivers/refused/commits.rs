@@ -22,7 +22,7 @@ use wythe_blocks::{
 use wythe_manifest::Metered;
 
 pub(super) fn trials() -> Vec<Trial> {
-    let hosting = list::of("state").filter(|one| one.hosting && one.is_counted());
+    let hosting = list::of("state").filter(|one| one.hosts() && one.is_counted());
     let trial = |name: String| {
         Trial::test(
             format!("refused::{name}::a_commit_that_is_refused_loses_nothing"),
