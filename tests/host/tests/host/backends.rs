@@ -14,7 +14,7 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use host_tests::{Project, sample};
 use libtest_mimic::Trial;
-use servers::{Missing, Postgres, RabbitMq, Redis, Server, are_required};
+use servers::{Missing, Nats, Postgres, RabbitMq, Redis, Server, must_be_there};
 use std::{fs, path::PathBuf, time::Duration};
 
 /// The secret of hosts that share a broker.
@@ -42,7 +42,17 @@ const POSTGRESQL: Address = ("host=127.0.0.1 port=5432", |server| {
     format!("host=127.0.0.1 port={}", server.address().port())
 });
 
-pub(crate) const GROUNDS: [Ground; 3] = [
+const NATS: Ground = Ground {
+    name: "nats",
+    start: || Ok(vec![Server::start(Nats::default())?]),
+    missing: || Nats::check_batches().err(),
+    addresses: &[("127.0.0.1:4222", |server| server.address().to_string())],
+    has_jobs: false,
+    has_migration: true,
+};
+
+pub(crate) const GROUNDS: [Ground; 4] = [
+    NATS,
     Ground {
         name: "redis",
         start: || Ok(vec![Server::start(Redis::default())?]),
@@ -97,7 +107,7 @@ fn over<F>(name: &str, ground: Ground, run: fn(Standing) -> F) -> Trial
 where
     F: Future<Output = Result<()>> + 'static,
 {
-    let missing = (ground.missing)().filter(|_| !are_required());
+    let missing = (ground.missing)().filter(|missing| !must_be_there(missing));
     let name = missing
         .as_ref()
         .map_or(name.to_owned(), |why| format!("{name} ({why})"));
