@@ -80,7 +80,8 @@ fn asked(answer: &Response<Body>) -> HashMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-const TOKEN: &str = "{\"access_token\": \"the-token\", \"token_type\": \"bearer\", \"expires_in\": 60}";
+const TOKEN: &str =
+    "{\"access_token\": \"the-token\", \"token_type\": \"bearer\", \"expires_in\": 60}";
 
 #[tokio::test]
 async fn a_browser_logs_in_and_comes_back_to_what_it_asked_for() {
