@@ -3,8 +3,11 @@
 
 mod commit;
 mod fetch;
+mod groups;
 mod session;
 mod share;
+
+pub(crate) use groups::Groups;
 
 use crate::{
     api::{DeleteGroups, LeaveGroup},

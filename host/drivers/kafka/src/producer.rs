@@ -3,7 +3,7 @@
 
 mod lane;
 
-use crate::{client::Client, records::Record};
+use crate::{client::Client, codec::Codec, records::Record};
 use lane::{Job, Lane};
 use parking_lot::Mutex;
 use std::{
@@ -21,20 +21,34 @@ use wythe_blocks::{Error, Result, time::Clock as _};
 
 pub(crate) struct Producer {
     client: Arc<Client>,
-    /// Bytes of a batch.
-    max_batch: usize,
+    writing: Writing,
     lanes: Arc<Lanes>,
     /// The partition of what has no key takes turns.
     turn: AtomicUsize,
 }
 
+/// The way in which a component writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writing {
+    /// Bytes of a batch, before it is packed.
+    pub max_batch: usize,
+    pub codec: Option<Codec>,
+}
+
+impl Writing {
+    /// Bytes of the records of a batch.
+    pub fn room(self) -> usize {
+        self.max_batch - crate::records::HEAD
+    }
+}
+
 type Lanes = Mutex<HashMap<(String, i32), mpsc::UnboundedSender<Job>>>;
 
 impl Producer {
-    pub fn new(client: Arc<Client>, max_batch: usize) -> Self {
+    pub fn new(client: Arc<Client>, writing: Writing) -> Self {
         Producer {
             client,
-            max_batch,
+            writing,
             lanes: Arc::default(),
             turn: AtomicUsize::new(wythe_blocks::random::next() as usize),
         }
@@ -72,6 +86,17 @@ impl Producer {
         answers
     }
 
+    /// Refuses a record that is larger than a batch may be.
+    pub fn check(&self, record: &Record) -> Result<()> {
+        let (size, room) = (record.size(), self.room());
+        match size <= room {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "a message that is {size} bytes with its key and its attributes; at most {room} are allowed, by `maxMessageBytes`"
+            ))),
+        }
+    }
+
     /// Cuts records into batches that are not too large.
     fn cut(&self, part: Vec<(usize, Record)>) -> Vec<(Vec<usize>, Vec<Record>)> {
         let mut batches: Vec<(Vec<usize>, Vec<Record>)> = Vec::new();
@@ -92,7 +117,7 @@ impl Producer {
 
     /// Bytes of the records of a batch.
     pub fn room(&self) -> usize {
-        self.max_batch - crate::records::HEAD
+        self.writing.room()
     }
 
     #[expect(
@@ -121,7 +146,7 @@ impl Producer {
                 let lane = Lane::new(
                     self.client.clone(),
                     (topic.to_owned(), partition),
-                    self.room(),
+                    self.writing,
                 );
                 tokio::spawn(lane.run(jobs, Arc::downgrade(&self.lanes)));
                 sender
