@@ -1,6 +1,6 @@
 //! The lane of a partition: batches one after the other, each until it is stored, refused, or nobody knows.
 
-use super::{Lanes, Writing, unknown};
+use super::{Held, Lanes, Writing, unknown};
 use crate::{
     api::{InitProducerId, Produce},
     client::Client,
@@ -34,6 +34,7 @@ pub(super) struct Job {
     pub size: usize,
     pub deadline: Instant,
     pub answer: oneshot::Sender<Result<()>>,
+    pub _held: Arc<Held>,
 }
 
 pub(super) struct Lane {
