@@ -17,7 +17,7 @@ use crate::{
     body::{declared, limited},
     forward,
     refusals::{self, Audience, No},
-    serve::{Client, Front, Identity, Layer, Manner, Plain, Secured, Uncertified},
+    serve::{Client, Front, Identity, Layer, Manner, Plain, Secured},
     tls::{Certificates, Tls},
     webhooks::Webhooks,
 };
@@ -257,14 +257,14 @@ async fn route(
     let (host, path) = (host.map(Authority::as_str), request.uri().path());
     let place = inside.routes.place(host, path);
     access::note(record, place.tenant(), None);
-    if let (Ok(()), Some(Secured { owner })) = (&named, &client.secured)
+    if let (Ok(()), Some(Secured { owner, .. })) = (&named, &client.secured)
         && !place.is_owner(host, owner.as_ref())
     {
         return No::misdirected().answer(&inside.refusals, reader);
     }
-    match client.known_to(&place) {
-        Ok(known) => name(request.headers_mut(), known),
-        Err(Uncertified) => return No::uncertified().answer(&inside.refusals, reader),
+    match (client.stands(), client.known_to(&place)) {
+        (true, Ok(known)) => name(request.headers_mut(), known),
+        _ => return No::uncertified().answer(&inside.refusals, reader),
     }
     if let Some(process) = place.process() {
         token.put_back(request.headers_mut());

@@ -145,12 +145,13 @@ impl No {
         }
     }
 
-    /// The answer where a tenant wants to see a certificate of its clients, and this connection was opened without one: by
-    /// another name, in clear, or before the tenant wanted it.
+    /// The answer where a tenant, or the host, wants to see a certificate of its clients, and this connection has none that is
+    /// good now: it was opened by another name, in clear, or before it was wanted, or the certificate or its authority is no
+    /// longer in force. A client then opens another connection.
     pub fn uncertified() -> Self {
         No {
             error: Error::invalid(
-                "the connection has no certificate of a client by the authority of the tenant (`tls.clientCa`)",
+                "the connection has no certificate of a client by an authority that is in force for the tenant (`tls.clientCa`)",
             ),
             status: Some(StatusCode::MISDIRECTED_REQUEST),
             headers: HeaderMap::new(),

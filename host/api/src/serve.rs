@@ -3,7 +3,7 @@
 mod layer;
 mod outgoing;
 
-pub use layer::{Client, Identity, Layer, Plain, Secured, Uncertified};
+pub use layer::{Client, Identity, Layer, Plain, Secured};
 pub use outgoing::Outgoing;
 
 use crate::forward::{FORWARDED_HEADER_BYTES, WINDOW};

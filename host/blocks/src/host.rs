@@ -7,7 +7,7 @@ use crate::{
     time,
 };
 use arc_swap::ArcSwap;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -117,19 +117,21 @@ impl Host {
     /// page is written, whether anybody waits for it or not.
     pub async fn render_metrics<T: Send + 'static>(&self, format: Format, turn: T) -> String {
         let tenants = self.tenants();
-        let asked = tenants.iter().map(|tenant| tenant.pubsub.backlog());
-        let backlogs = join_all(asked).await;
+        let asked = tenants
+            .iter()
+            .map(|tenant| join(tenant.pubsub.backlog(), tenant.jobs.overdue()));
+        let waiting = join_all(asked).await;
         let metrics = self.metrics().clone();
         // As long as it takes to write what a thousand tenants have, no call waits for it.
         let written = tokio::task::spawn_blocking(move || {
             let plain = tenants.iter().filter(|tenant| !tenant.wants_daprs_names());
             let plain = plain.map(|tenant| tenant.name().clone()).collect();
             let mut page = metrics.page(plain);
-            for (tenant, backlogs) in tenants.iter().zip(backlogs) {
+            for (tenant, (backlogs, jobs)) in tenants.iter().zip(waiting) {
                 tenant.collect(&mut page);
-                for backlog in backlogs {
-                    backlog.collect(&mut page, tenant.name().as_str());
-                }
+                let name = tenant.name().as_str();
+                backlogs.iter().for_each(|one| one.collect(&mut page, name));
+                jobs.iter().for_each(|one| one.collect(&mut page, name));
             }
             let text = page.write(format);
             drop(turn);

@@ -31,6 +31,8 @@ mod key;
 pub mod key_file;
 mod last;
 pub mod lock;
+#[cfg(test)]
+mod log_lines;
 mod logs;
 mod measured;
 mod metrics;

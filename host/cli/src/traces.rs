@@ -4,8 +4,8 @@ use crate::{
     log::Queue,
     report::{Outcome, Problem},
 };
-use std::{ffi::OsString, io, sync::Arc, time::Duration};
-use wythe_export::{Exporting, NAMES, Plan, Print, Wrong};
+use std::{ffi::OsString, io, path::PathBuf, sync::Arc, time::Duration};
+use wythe_export::{CERTIFICATES, Exporting, NAMES, Plan, Print, Wrong};
 use wythe_manifest::{Same, Source, Tracing};
 
 /// The time for the last spans when the host stops.
@@ -77,6 +77,13 @@ pub fn moved<'a>(
 /// The variables by which spans are exported, for a process that exports its own.
 pub fn is_variable(name: &str) -> bool {
     NAMES.contains(&name)
+}
+
+/// The file of authorities that these variables name.
+pub fn authorities() -> Option<PathBuf> {
+    let mut named = CERTIFICATES.iter().filter_map(|name| variable(name));
+    let is_blank = |path: &OsString| path.to_str().is_some_and(|path| path.trim().is_empty());
+    named.find(|path| !is_blank(path)).map(PathBuf::from)
 }
 
 #[expect(

@@ -27,7 +27,6 @@ const TYPES: &[&str] = &[
     "bindings.graphql",
     "bindings.huawei.obs",
     "bindings.influx",
-    "bindings.kafka",
     "bindings.kitex",
     "bindings.kubemq",
     "bindings.kubernetes",

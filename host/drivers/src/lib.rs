@@ -45,7 +45,11 @@ const FEATURES: &[Optional] = &[
         "etcd",
         &[("etcd", &["configuration", "lock", "state"])],
     ),
-    (cfg!(feature = "kafka"), "kafka", &[("kafka", &["pubsub"])]),
+    (
+        cfg!(feature = "kafka"),
+        "kafka",
+        &[("kafka", &["bindings", "pubsub"])],
+    ),
     (
         cfg!(feature = "kubernetes"),
         "kubernetes",

@@ -1,6 +1,6 @@
 //! One client of one receiver: requests of bounded size and time, answers of which little is read.
 
-use crate::{exporter::Failure, plan::Wrong};
+use crate::{exporter::Failure, plan::Wrong, trust::Trust};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header::USER_AGENT,
@@ -27,6 +27,14 @@ const ALIVE: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 64 << 10;
 const AGENT: &str = concat!("OTel-OTLP-Exporter-Wythe/", env!("CARGO_PKG_VERSION"));
 
+/// The kind of the connections to a receiver.
+#[derive(Clone, Copy, Default)]
+pub struct Link<'a> {
+    pub is_http2: bool,
+    /// The authorities of its certificate; the public ones where none are given.
+    pub trust: Option<&'a Trust>,
+}
+
 /// A client of a receiver.
 pub struct Client {
     pooled: Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -50,7 +58,7 @@ impl Client {
         path: &str,
         headers: &[(String, Secret)],
         timeout: Option<Duration>,
-        is_http2: bool,
+        link: Link<'_>,
     ) -> Result<Self, Wrong> {
         let endpoint = match path.is_empty() {
             true => endpoint.clone(),
@@ -70,7 +78,7 @@ impl Client {
             all.append(name, value);
         }
         Ok(Client {
-            pooled: pooled(is_http2),
+            pooled: pooled(link),
             uri,
             headers: all,
             timeout: timeout.unwrap_or(TIMEOUT),
@@ -117,15 +125,18 @@ async fn read(answer: Response<hyper::body::Incoming>) -> Result<Answer, Failure
     })
 }
 
-fn pooled(is_http2: bool) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> {
+fn pooled(link: Link<'_>) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
-    let connector = HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http();
-    let connector = match is_http2 {
+    let connector = HttpsConnectorBuilder::new();
+    let connector = match link.trust {
+        Some(trust) => connector.with_tls_config(trust.config()),
+        None => connector.with_webpki_roots(),
+    };
+    let connector = connector.https_or_http();
+    let connector = match link.is_http2 {
         true => connector.enable_http2().wrap_connector(tcp),
         false => connector.enable_http1().wrap_connector(tcp),
     };
@@ -133,7 +144,7 @@ fn pooled(is_http2: bool) -> Pooled<HttpsConnector<HttpConnector>, Full<Bytes>> 
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(1)
-        .http2_only(is_http2)
+        .http2_only(link.is_http2)
         // A receiver that went away without a word is asked for at another address.
         .timer(TokioTimer::new())
         .http2_keep_alive_interval(ALIVE)

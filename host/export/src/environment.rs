@@ -1,12 +1,12 @@
 //! The variables of OpenTelemetry that the host honours.
 
-use crate::{plan::Wrong, resource::Resource};
-use std::{ffi::OsString, time::Duration};
+use crate::{plan::Wrong, resource::Resource, trust::Trust};
+use std::{ffi::OsString, path::Path, time::Duration};
 use wythe_blocks::spans::Sampling;
 use wythe_manifest::{Endpoint, Otlp, OtlpProtocol, decoded, headers};
 
 /// Every variable that is read; those of traces win over those of all signals.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 15] = [
     "OTEL_SDK_DISABLED",
     "OTEL_SERVICE_NAME",
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -20,6 +20,13 @@ pub const NAMES: [&str; 13] = [
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
     "OTEL_EXPORTER_OTLP_TIMEOUT",
+    CERTIFICATES[0],
+    CERTIFICATES[1],
+];
+/// The variables among them that name a file; the first that is there is read.
+pub const CERTIFICATES: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
 ];
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
@@ -156,6 +163,16 @@ impl<'a> Variables<'a> {
             headers: headers?,
             timeout,
         })
+    }
+
+    /// The authorities of receivers of OTLP, where a variable names a file of them.
+    pub fn trust(&mut self) -> Option<Trust> {
+        let (name, path) = self.get_of_traces("CERTIFICATE")?;
+        let read = Trust::read(Path::new(&path));
+        self.good(
+            &name,
+            read.map_err(|why| format!("the file `{path}` {why}")),
+        )
     }
 
     fn protocol(&mut self) -> Option<OtlpProtocol> {

@@ -1,10 +1,11 @@
 //! A receiver of spans, whatever it speaks.
 
 use crate::{
-    client::Client,
+    client::{Client, Link},
     lines, otlp,
     plan::{Print, Wrong},
     resource::Resource,
+    trust::Trust,
     zipkin,
 };
 use std::sync::Arc;
@@ -52,9 +53,14 @@ impl Failure {
 }
 
 impl Exporter {
-    pub fn otlp(otlp: &Otlp, resource: Arc<Resource>) -> Result<Self, Wrong> {
+    pub fn otlp(
+        otlp: &Otlp,
+        trust: Option<&Trust>,
+        resource: Arc<Resource>,
+    ) -> Result<Self, Wrong> {
         let client = |path, is_http2| {
-            Client::new(&otlp.endpoint, path, &otlp.headers, otlp.timeout, is_http2)
+            let link = Link { is_http2, trust };
+            Client::new(&otlp.endpoint, path, &otlp.headers, otlp.timeout, link)
         };
         let receiver = match otlp.protocol {
             OtlpProtocol::Grpc => Receiver::Grpc(client(METHOD, true)?),
@@ -64,7 +70,7 @@ impl Exporter {
     }
 
     pub fn zipkin(endpoint: &Endpoint, resource: Arc<Resource>) -> Result<Self, Wrong> {
-        let client = Client::new(endpoint, "", &[], None, false)?;
+        let client = Client::new(endpoint, "", &[], None, Link::default())?;
         Ok(Exporter {
             receiver: Receiver::Zipkin(client),
             resource,

@@ -8,8 +8,9 @@ mod otlp;
 mod plan;
 mod resource;
 mod task;
+mod trust;
 mod zipkin;
 
-pub use environment::NAMES;
+pub use environment::{CERTIFICATES, NAMES};
 pub use plan::{Plan, Print, Wrong};
 pub use task::Exporting;

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{environment::Variables, exporter::Exporter, resource::Resource, task::Exporting};
+use crate::{
+    environment::Variables, exporter::Exporter, resource::Resource, task::Exporting, trust::Trust,
+};
 use std::{ffi::OsString, sync::Arc};
 use wythe_blocks::spans::Sampling;
 use wythe_manifest::{Endpoint, Otlp, Source, Tracing};
@@ -28,13 +30,16 @@ pub struct Plan {
     sampling: Option<Sampling>,
     is_printed: bool,
     otlp: Option<Otlp>,
+    /// The authorities of that receiver, where they are not the public ones.
+    trust: Option<Trust>,
     zipkin: Option<Endpoint>,
     resource: Resource,
 }
 
 impl Plan {
     /// The plan of a file, and of the variables for what it leaves open. A receiver of the file is spoken to as the file
-    /// says: no header of the environment goes to it. Every mistake is found.
+    /// says: no header of the environment goes to it; its certificate may be of the authorities that a variable names, for
+    /// which files have no key. Every mistake is found.
     pub fn new(
         tracing: Option<&Tracing>,
         variable: &dyn Fn(&str) -> Option<OsString>,
@@ -44,6 +49,7 @@ impl Plan {
         let resource = variables.resource();
         let sampler = variables.sampling();
         let named = variables.otlp();
+        let trust = variables.trust();
         if !variables.wrong.is_empty() {
             return Err(variables.wrong);
         }
@@ -66,6 +72,7 @@ impl Plan {
             sampling,
             is_printed: tracing.is_some_and(|tracing| tracing.stdout),
             otlp: written.or(named),
+            trust,
             zipkin: tracing.and_then(|tracing| tracing.zipkin.clone()),
             resource,
         })
@@ -82,12 +89,19 @@ impl Plan {
         }
     }
 
+    /// The receiver of OTLP with the authorities of its certificate.
+    #[cfg(test)]
+    pub(crate) fn receiver(&self) -> Option<(&Otlp, Option<&Trust>)> {
+        self.otlp.as_ref().map(|otlp| (otlp, self.trust.as_ref()))
+    }
+
     /// Starts what is planned; nothing costs anything where that is nothing.
     pub fn start(self, print: Print) -> Result<Exporting, Vec<Wrong>> {
         let resource = Arc::new(self.resource);
         let (mut exporters, mut wrong) = (Vec::new(), Vec::new());
         let otlp = self.otlp.as_ref();
-        let otlp = otlp.map(|otlp| Exporter::otlp(otlp, resource.clone()));
+        let trust = self.trust.as_ref();
+        let otlp = otlp.map(|otlp| Exporter::otlp(otlp, trust, resource.clone()));
         let zipkin = self.zipkin.as_ref();
         let zipkin = zipkin.map(|zipkin| Exporter::zipkin(zipkin, resource.clone()));
         for made in otlp.into_iter().chain(zipkin) {

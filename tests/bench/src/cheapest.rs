@@ -275,7 +275,8 @@ impl Alone {
     }
 }
 
-fn site(component: &str, directory: &Path) -> Result<Site> {
+/// The site of a component that is opened a second time, with data of its own.
+pub fn site(component: &str, directory: &Path) -> Result<Site> {
     Ok(Site {
         terms: None,
         ledger: None,

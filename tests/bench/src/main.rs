@@ -1,4 +1,4 @@
-//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n o p]]`.
+//! Benchmarks, side by side in one run: `cargo run --release -p bench [-- [--quick] [a b c d e f g h i j k l m n o p q]]`.
 //!
 //! What is compared with something is measured in turns with it, several rounds of each, and medians are shown: what
 //! disturbs the machine disturbs both. CPU time stands beside wall time, since the load comes from the same cores.
@@ -10,6 +10,7 @@ mod calls;
 mod cheapest;
 mod child;
 mod command;
+mod drivers;
 mod events;
 mod guests;
 mod hello;
@@ -60,7 +61,7 @@ impl Scale {
     }
 }
 
-const SECTIONS: &str = "abcdefghijklmnop";
+const SECTIONS: &str = "abcdefghijklmnopq";
 
 fn main() -> Result<ExitCode> {
     if let Some(code) = command::command() {
@@ -81,7 +82,7 @@ fn main() -> Result<ExitCode> {
             other => bail!(
                 "`{other}` is unknown; expected --quick, and letters of sections: a HTTP, b host calls, \
                  c invocation, d events and writes, e start, f memory, g neighbours, h tenants, \
-                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows, o many tenants, p prices of policies"
+                 i locks, j jobs, k crypto, l the cheapest call of each block, m actors, n workflows, o many tenants, p prices of policies, q drivers"
             ),
         }
     }
@@ -136,6 +137,7 @@ fn measure_section(letter: char, scale: Scale) -> Result<Section> {
         'n' => measure::runtime()?.block_on(workflows::measure(scale)),
         'o' => many::measure(scale),
         'p' => prices::measure(scale),
+        'q' => measure::runtime()?.block_on(drivers::measure(scale)),
         _ => idle::measure(scale),
     }
 }

@@ -48,6 +48,14 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value at a share of the whole: 0 is the smallest, 1 the largest.
+pub fn at(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
 /// Latencies in nanoseconds.
 #[derive(Default)]
 pub struct Latencies(Vec<u64>);

@@ -94,6 +94,9 @@ pub const CASES: &[Case] = &[
         due::asleep(s).boxed()
     }),
     case("what_is_next_is_known", nothing, |s| due::next(s).boxed()),
+    case("what_is_overdue_is_counted", nothing, |s| {
+        due::overdue(s).boxed()
+    }),
     case("a_change_needs_the_version", nothing, |s| {
         settle::version(s).boxed()
     }),

@@ -1,7 +1,9 @@
 //! The layer between a connection and its HTTP: nothing, or a handshake that comes first.
 
+use crate::tls::Standing;
 use std::{future::Future, net::IpAddr, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::rustls::pki_types::UnixTime;
 use wythe_blocks::{Destination, KnownBy, connections::Permit};
 use wythe_manifest::{ClientName, Name};
 
@@ -38,6 +40,8 @@ pub struct Secured {
     /// The tenant that had the host name which the client asked for (SNI) when the connection was opened; absent where nobody
     /// had it, or the client named none, as for an address.
     pub owner: Option<Name>,
+    /// The certificate that its client showed, or the lack of one, and who has a word about that now.
+    pub standing: Arc<Standing>,
 }
 
 /// A certificate of a client, which an authority has signed.
@@ -49,26 +53,43 @@ pub struct Identity {
     pub authority: Option<Name>,
 }
 
-/// The want of a certificate that a tenant requires.
+/// The want of a certificate that a tenant, or the host, requires.
 #[derive(Debug)]
 pub struct Uncertified;
 
 impl Client {
+    /// Says whether a connection that was opened now, for the same name and by the same client, would be let in. One that is
+    /// not, as its certificate has ended or another authority is in force, ends with the requests that are under way.
+    pub fn stands(&self) -> bool {
+        let secured = self.secured.as_ref();
+        let stands = secured.is_none_or(|secured| secured.standing.holds(UnixTime::now()));
+        if let (false, Some(permit)) = (stands, &self.permit) {
+            permit.finish();
+        }
+        stands
+    }
+
     /// The name by which a tenant knows the client; none where another authority than the tenant's says who it is. An error
-    /// where the client shows no certificate to an authority of the tenant's own that requires one.
+    /// where the client shows no certificate to the authority of the tenant that requires one: its own, or over HTTPS that of
+    /// the host.
     pub fn known_to(&self, place: &Destination) -> Result<Option<&str>, Uncertified> {
         let identity = self.identity.as_ref();
-        let own = match place.clients() {
+        let (is_own, is_required) = match place.clients() {
             _ if self.is_passed_on => return Ok(identity.and_then(Identity::name)),
-            KnownBy::Host => None,
-            KnownBy::Tenant { is_required } => Some(is_required),
+            KnownBy::Host => (false, self.is_asked_by_host()),
+            KnownBy::Tenant { is_required } => (true, is_required),
         };
-        let authority = place.tenant().filter(|_| own.is_some());
+        let authority = place.tenant().filter(|_| is_own);
         let identity = identity.filter(|identity| identity.authority.as_ref() == authority);
-        match (own, identity) {
-            (Some(true), None) => Err(Uncertified),
+        match (is_required, identity) {
+            (true, None) => Err(Uncertified),
             _ => Ok(identity.and_then(Identity::name)),
         }
+    }
+
+    fn is_asked_by_host(&self) -> bool {
+        let secured = self.secured.as_ref();
+        secured.is_some_and(|secured| secured.standing.host_requires())
     }
 }
 

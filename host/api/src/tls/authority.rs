@@ -3,36 +3,26 @@
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 
-use super::pair::{LARGEST, check_time, is_settled};
-use std::sync::Arc;
-use tokio_rustls::rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
-    SignatureScheme,
-    client::danger::HandshakeSignatureValid,
-    crypto::ring,
-    pki_types::{CertificateDer, UnixTime, pem::PemObject},
-    server::{
-        WebPkiClientVerifier,
-        danger::{ClientCertVerified, ClientCertVerifier},
-    },
+use super::{
+    pair::{LARGEST, is_settled},
+    trust::Trust,
 };
+use std::sync::Arc;
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 use webpki::EndEntityCert;
 use wythe_blocks::{Error, Result};
 use wythe_manifest::{ClientAuthority, ClientName, OpenFile, Same, Stamp};
 
 /// Certificates of an authority.
 const CERTIFICATES: usize = 100;
-/// Certificates between that of a client and its authority, and bytes of all that a client sends.
-const INTERMEDIATES: usize = 4;
-const CHAIN: usize = 16 << 10;
 
 /// An authority as it is in force, and what its file said last.
 pub struct Authority {
     written: ClientAuthority,
     /// The stamp of the file that was read last; none where it is to be read again whatever that is.
     stamp: Option<Stamp>,
-    /// The certificates in force, and whether a client needs one of theirs.
-    roots: Option<(Arc<RootCertStore>, bool)>,
+    /// The certificates in force: another value for each time that a file is read and good.
+    trust: Option<Arc<Trust>>,
     wrong: Option<String>,
 }
 
@@ -42,7 +32,7 @@ impl Authority {
         let mut authority = Authority {
             written: written.clone(),
             stamp: None,
-            roots: None,
+            trust: None,
             wrong: None,
         };
         authority.take(open(written));
@@ -64,40 +54,27 @@ impl Authority {
         self.take(opened)
     }
 
-    /// The check of clients' certificates; an error where there is nothing to check them by.
-    pub fn verifier(&self) -> Result<Arc<dyn ClientCertVerifier>> {
-        let wrong = || Error::internal("no authority of clients is in force");
-        let (roots, is_required) = self.roots.clone().ok_or_else(wrong)?;
-        let provider = Arc::new(ring::default_provider());
-        let builder = WebPkiClientVerifier::builder_with_provider(roots, provider);
-        let builder = match is_required {
-            true => builder,
-            false => builder.allow_unauthenticated(),
-        };
-        let inner = builder
-            .build()
-            .map_err(|error| Error::internal("clients cannot be checked").with_source(error))?;
-        Ok(Arc::new(Short(inner)))
+    /// The certificates in force; none where there was no good file at any time.
+    pub fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
     }
 
-    /// Returns whether there was a good file at any time.
-    pub fn is_in_force(&self) -> bool {
-        self.roots.is_some()
-    }
-
+    /// The problem of the file, else that of what is in force.
     pub fn problem(&self) -> Option<Error> {
         let file = self.written.file.display();
-        let message = format!("the authority of clients `{file}` {}", self.wrong.as_ref()?);
+        let of_trust = || self.trust.as_ref()?.problem();
+        let wrong = self.wrong.clone().or_else(of_trust)?;
+        let message = format!("the authority of clients `{file}` {wrong}");
         Some(Error::invalid(message).at(&self.written.source))
     }
 
     fn take(&mut self, opened: Result<OpenFile, String>) -> bool {
         let stamp = opened.as_ref().ok().map(OpenFile::stamp);
-        let read = opened.and_then(read);
+        let read = opened.and_then(|file| read(file, self.written.is_required));
         let is_good = read.is_ok();
         match read {
-            Ok(roots) => {
-                self.roots = Some((Arc::new(roots), self.written.is_required));
+            Ok(trust) => {
+                self.trust = Some(Arc::new(trust));
                 (self.stamp, self.wrong) = (stamp.filter(is_settled), None);
             }
             // It is read again at each look: time alone may mend it.
@@ -107,67 +84,13 @@ impl Authority {
     }
 }
 
-/// A check of chains that are short. Whoever asks makes the host try each way through his certificates, before he has proved
-/// anything, and on a thread that others need.
-#[derive(Debug)]
-struct Short(Arc<dyn ClientCertVerifier>);
-
-impl ClientCertVerifier for Short {
-    fn verify_client_cert(
-        &self,
-        own: &CertificateDer<'_>,
-        others: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, TlsError> {
-        let bytes: usize = others.iter().chain([own]).map(|one| one.len()).sum();
-        if others.len() > INTERMEDIATES || bytes > CHAIN {
-            return Err(CertificateError::ApplicationVerificationFailure.into());
-        }
-        self.0.verify_client_cert(own, others, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        own: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls12_signature(message, own, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        own: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls13_signature(message, own, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
-    }
-
-    fn offer_client_auth(&self) -> bool {
-        self.0.offer_client_auth()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        self.0.client_auth_mandatory()
-    }
-}
-
 fn open(written: &ClientAuthority) -> Result<OpenFile, String> {
     let opened = OpenFile::open(None, &written.file);
     opened.map_err(|why| format!("cannot be read: {why}"))
 }
 
 /// An error ends a sentence that begins with the name of the file.
-fn read(file: OpenFile) -> Result<RootCertStore, String> {
+fn read(file: OpenFile, is_required: bool) -> Result<Trust, String> {
     let pem = file.read(LARGEST);
     let pem = pem.map_err(|why| format!("cannot be read: {why}"))?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -178,13 +101,7 @@ fn read(file: OpenFile) -> Result<RootCertStore, String> {
             all.len()
         ));
     }
-    let mut roots = RootCertStore::empty();
-    for certificate in all {
-        check_time(&certificate)?;
-        let added = roots.add(certificate);
-        added.map_err(|_| "has a certificate that is none of an authority".to_owned())?;
-    }
-    Ok(roots)
+    Trust::new(all, is_required)
 }
 
 /// The name in a certificate that was checked: its first URI, else its first host name, else its subject's common name. None

@@ -1,6 +1,6 @@
 //! The certificates in force: that of the host, and those of tenants for their own host names.
 
-use super::{authority::Authority, pair::Pair};
+use super::{authority::Authority, pair::Pair, trust::Trust};
 use parking_lot::{Mutex, RwLock};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 use tokio_rustls::rustls::{
@@ -27,26 +27,49 @@ pub struct Certificates {
 
 /// The configurations in force. None shares sessions with another one.
 struct Configs {
-    host: Arc<ServerConfig>,
+    host: InForce,
     /// Those of tenants whose clients have an authority of their own; none where its file was never good, so that nobody is
     /// let in.
-    tenants: BTreeMap<Name, Option<Arc<ServerConfig>>>,
+    tenants: BTreeMap<Name, Option<InForce>>,
+}
+
+/// A configuration, and the authority by which it checks clients.
+#[derive(Clone)]
+struct InForce {
+    config: Arc<ServerConfig>,
+    trust: Option<Arc<Trust>>,
+}
+
+/// The authority that clients are asked for, if they are asked at all.
+pub(super) struct Asked {
+    pub trust: Option<Arc<Trust>>,
+    /// True where it is that of the tenant, not of the host.
+    pub is_own: bool,
 }
 
 /// The configuration for one connection.
 pub(super) struct Chosen {
-    /// The configuration; none for a tenant that lets nobody in yet.
-    pub config: Option<Arc<ServerConfig>>,
+    pub config: Arc<ServerConfig>,
+    pub asked: Asked,
     /// The tenant that has the name which the client asks for.
     pub owner: Option<Name>,
-    /// True where the authority of clients is that of the tenant.
-    is_own: bool,
 }
 
 impl Chosen {
     /// The tenant whose own authority checks the client; none where it is that of the host.
     pub fn authority(&self) -> Option<&Name> {
-        self.owner.as_ref().filter(|_| self.is_own)
+        self.owner.as_ref().filter(|_| self.asked.is_own)
+    }
+}
+
+impl Configs {
+    /// The configuration for the names of a tenant, or of nobody, and whether it is the tenant's own; none where nobody is let
+    /// in.
+    fn of(&self, owner: Option<&Name>) -> Option<(&InForce, bool)> {
+        match owner.and_then(|owner| self.tenants.get(owner)) {
+            Some(own) => Some((own.as_ref()?, true)),
+            None => Some((&self.host, false)),
+        }
     }
 }
 
@@ -112,16 +135,32 @@ impl Certificates {
         problems
     }
 
-    /// The configuration of a new connection, by the name that its client asks for.
-    pub(super) fn choose(&self, name: Option<&str>) -> Chosen {
+    /// The configuration of a new connection, by the name that its client asks for; none for a tenant that lets nobody in yet.
+    pub(super) fn choose(&self, name: Option<&str>) -> Option<Chosen> {
         let owner = name.and_then(|name| self.routes.owner(name));
         let configs = self.configs.read();
-        let own = owner.as_ref().and_then(|owner| configs.tenants.get(owner));
-        Chosen {
-            config: own.cloned().unwrap_or_else(|| Some(configs.host.clone())),
-            is_own: own.is_some(),
+        let (chosen, is_own) = configs.of(owner.as_ref())?;
+        let InForce { config, trust } = chosen.clone();
+        Some(Chosen {
+            config,
+            asked: Asked { trust, is_own },
             owner,
-        }
+        })
+    }
+
+    /// The authority that clients are asked for now by the names of a tenant, or of nobody; none where nobody is let in.
+    pub(super) fn asked(&self, owner: Option<&Name>) -> Option<Asked> {
+        let configs = self.configs.read();
+        let (chosen, is_own) = configs.of(owner)?;
+        let trust = chosen.trust.clone();
+        Some(Asked { trust, is_own })
+    }
+
+    /// Says whether a client without a certificate by the authority of the host is refused, where that is in force.
+    pub(super) fn host_requires(&self) -> bool {
+        let configs = self.configs.read();
+        let trust = configs.host.trust.as_ref();
+        trust.is_some_and(|trust| trust.is_required())
     }
 }
 
@@ -196,28 +235,38 @@ impl Owners {
         let own = self.tenants.iter().filter_map(|(name, own)| {
             let clients = own.clients.as_ref()?;
             // Without a good file there is nothing to check clients by.
-            let config = config(&choice, Some(clients)).ok().map(Arc::new);
-            Some((name.clone(), config))
+            let trust = clients.trust();
+            let made = trust.and_then(|trust| InForce::new(&choice, Some(trust)).ok());
+            Some((name.clone(), made))
         });
         // One that was never good changes nothing of the host.
-        let clients = self.clients.as_ref().filter(|one| one.is_in_force());
+        let trust = self.clients.as_ref().and_then(Authority::trust);
         Ok(Configs {
             tenants: own.collect(),
-            host: Arc::new(config(&choice, clients)?),
+            host: InForce::new(&choice, trust)?,
+        })
+    }
+}
+
+impl InForce {
+    fn new(choice: &Arc<Choice>, trust: Option<&Arc<Trust>>) -> Result<Self> {
+        Ok(InForce {
+            config: Arc::new(config(choice, trust)?),
+            trust: trust.cloned(),
         })
     }
 }
 
 /// A configuration, with keys for sessions that no other one has.
-fn config(choice: &Arc<Choice>, clients: Option<&Authority>) -> Result<ServerConfig> {
+fn config(choice: &Arc<Choice>, trust: Option<&Arc<Trust>>) -> Result<ServerConfig> {
     let failed = |error| Error::internal("TLS cannot be had").with_source(error);
     let provider = Arc::new(ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider);
     let config = config
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(failed)?;
-    let config = match clients {
-        Some(clients) => config.with_client_cert_verifier(clients.verifier()?),
+    let config = match trust {
+        Some(trust) => config.with_client_cert_verifier(trust.clone()),
         None => config.with_no_client_auth(),
     };
     let mut config = config.with_cert_resolver(choice.clone());

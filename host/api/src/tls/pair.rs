@@ -148,11 +148,7 @@ fn date(time: UnixTime) -> String {
 pub fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
     let parsed = ParsedCertificate::try_from(certificate);
     let parsed = parsed.map_err(|_| "is none of X.509 version 3".to_owned())?;
-    let (nobody, now) = (RootCertStore::empty(), UnixTime::now());
-    let algorithms = ring::default_provider().signature_verification_algorithms;
-    let found =
-        verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, algorithms.all);
-    match found {
+    match at(&parsed, UnixTime::now()) {
         Err(TlsError::InvalidCertificate(CertificateError::ExpiredContext {
             not_after, ..
         })) => {
@@ -176,4 +172,24 @@ pub fn check_time(certificate: &CertificateDer<'_>) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// The end of the time in which a certificate is good; none where it cannot be read, or is good at no time.
+pub fn end(certificate: &CertificateDer<'_>) -> Option<UnixTime> {
+    /// A time after every one that a certificate can name, which is of the year 9999 at most.
+    const FAR: Duration = Duration::from_secs(1 << 40);
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    match at(&parsed, UnixTime::since_unix_epoch(FAR)) {
+        Err(TlsError::InvalidCertificate(CertificateError::ExpiredContext {
+            not_after, ..
+        })) => Some(not_after),
+        _ => None,
+    }
+}
+
+/// Looks at a certificate as it is at a time, without any issuer: an error about its own times comes before others.
+fn at(certificate: &ParsedCertificate<'_>, time: UnixTime) -> Result<(), TlsError> {
+    let nobody = RootCertStore::empty();
+    let algorithms = ring::default_provider().signature_verification_algorithms;
+    verify_server_cert_signed_by_trust_anchor(certificate, &nobody, &[], time, algorithms.all)
 }

@@ -2,7 +2,7 @@
 
 use super::fuzzing::shown;
 use super::*;
-use crate::{random, time::Clock as _};
+use crate::{log_lines::LogLines, random, time::Clock as _};
 use http::HeaderMap;
 
 /// A generator that is good enough for choices, and says the same for the same seed.
@@ -186,4 +186,32 @@ fn additions_are_bounded_and_need_a_trace() {
     call.write_baggage(&mut headers);
     assert_eq!(headers["tracestate"], "c=3");
     assert_eq!(headers["baggage"], "own=1");
+}
+
+#[test]
+fn a_denied_call_is_one_line_with_the_grant_to_add() {
+    let lines = LogLines::start();
+    let (tenant, app) = (
+        "shop".parse().expect("a name"),
+        "cart".parse().expect("a name"),
+    );
+    let trace = Trace::start();
+    let call = Call::app(tenant, app, Arc::default(), trace, Instant::now());
+    let granted = call.require_grant(|_| true, "to publish", "publish", "orders");
+    assert!(granted.is_ok() && lines.with("").is_empty());
+    let refused = call.require_grant(|_| false, "to publish to `orders`", "publish", "orders");
+    let refused = refused.expect_err("it is not granted");
+    let found = lines.with("");
+    let [line] = found.as_slice() else {
+        panic!("one line in {found:?}");
+    };
+    let said = "denied: app `cart` is not granted to publish to `orders`; add it to `grants: { publish: [orders] }` at ";
+    assert!(
+        line.contains(said) && line.contains(refused.message()),
+        "{line}"
+    );
+    let trace = format!("trace={trace}");
+    for part in ["WARN", "tenant=shop", "app=cart", trace.as_str()] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
 }

@@ -61,7 +61,12 @@ impl Permit {
     /// is `exhausted`, and this connection ends after it.
     pub fn ask(&self, ledger: &Arc<Ledger>) -> Result<()> {
         let asked = self.0.connections.ask(self.0.id, ledger);
-        asked.inspect_err(|_| self.0.ending.cancel())
+        asked.inspect_err(|_| self.finish())
+    }
+
+    /// Ends the connection with the requests that are under way.
+    pub fn finish(&self) {
+        self.0.ending.cancel();
     }
 
     /// Returns once the connection has to make room for another one.
@@ -69,8 +74,8 @@ impl Permit {
         self.0.evicted.cancelled().await;
     }
 
-    /// Returns once the connection was without a request for [`FIRST_REQUEST`] at first, or [`IDLE`] later, or its tenant
-    /// has too many. It looks from time to time, so an idle connection may live for twice as long.
+    /// Returns once the connection was without a request for [`FIRST_REQUEST`] at first, or [`IDLE`] later, or is to
+    /// end with the requests that are under way. It looks from time to time, so an idle connection may live for twice as long.
     pub async fn idled(&self) {
         loop {
             tokio::select! {

@@ -143,6 +143,12 @@ pub trait Driver: Send + Sync {
     /// The earliest `wake` of the app's rows that are not handed out.
     async fn next(&self, app: &str) -> Result<Option<Timestamp>>;
 
+    /// The number of the app's rows whose `wake` is not after `until` and that are not handed out, at a cost that is bounded
+    /// by `limit`, at which it stops counting; none where the driver cannot say it. A driver that is `counted` can.
+    async fn overdue(&self, _app: &str, _until: Timestamp, _limit: u32) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// One result per change, in order; `conflict` for a row that has another version or is gone.
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>>;
 

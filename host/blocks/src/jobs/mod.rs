@@ -4,6 +4,7 @@ mod calendar;
 mod driver;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod overdue;
 mod rules;
 mod scheduler;
 mod settler;

@@ -2,16 +2,13 @@
 
 use super::{
     Source, dapr,
-    exemplar::Exemplars,
-    page::{Family, Histogram, Label, Page, Value, named, word},
-    timing::{LATENCY, Timing},
+    latency::Latency,
+    page::{Family, Label, Page, Value, named, word},
+    timing::LATENCY,
 };
 use crate::{Kind, Operation, Result, Trace};
 use std::{
-    sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 use wythe_manifest::{ComponentName, Name};
@@ -34,9 +31,7 @@ const OUTCOMES: usize = 1 + Kind::ALL.len();
 /// Counters of one operation of one component.
 struct Counters {
     outcomes: [AtomicU64; OUTCOMES],
-    time: Timing,
-    /// Made by the first call that is sampled.
-    exemplars: OnceLock<Box<Exemplars>>,
+    time: Latency,
 }
 
 /// The calls that are counted.
@@ -112,11 +107,7 @@ impl CallMetrics {
             return;
         };
         counters.outcomes[outcome.0].fetch_add(1, Relaxed);
-        let bucket = counters.time.add(took);
-        if let Some(trace) = recorded {
-            let exemplars = counters.exemplars.get_or_init(Box::default);
-            exemplars.note(bucket, trace, took);
-        }
+        counters.time.add(took, recorded);
     }
 
     fn labels(&self, operation: &'static str) -> Vec<Label<'_>> {
@@ -144,7 +135,7 @@ impl Source for CallMetrics {
             if ends.iter().all(|(_, count)| *count == 0) {
                 continue;
             }
-            let histogram = counters.histogram();
+            let histogram = counters.time.histogram();
             if page.wants_daprs(&self.tenant) {
                 let counts = (ends.as_slice(), &histogram);
                 dapr::add_calls(page, tenant, &self.counted, operation.name(), counts);
@@ -163,8 +154,7 @@ impl Counters {
     fn new() -> Self {
         Counters {
             outcomes: [const { AtomicU64::new(0) }; OUTCOMES],
-            time: Timing::new(LATENCY),
-            exemplars: OnceLock::new(),
+            time: Latency::new(LATENCY),
         }
     }
 
@@ -174,15 +164,5 @@ impl Counters {
         let names = std::iter::once("ok").chain(kinds);
         let counts = self.outcomes.iter().map(|count| count.load(Relaxed));
         names.zip(counts).collect()
-    }
-
-    fn histogram(&self) -> Histogram {
-        let mut histogram = self.time.histogram();
-        if let Some(exemplars) = self.exemplars.get() {
-            for (index, bucket) in histogram.buckets.iter_mut().enumerate() {
-                bucket.exemplar = exemplars.get(index);
-            }
-        }
-        histogram
     }
 }

@@ -5,10 +5,10 @@
 use super::{
     calls::Counted,
     deliveries::Of,
+    ends::End,
     meters::Meters,
     page::{Family, Histogram, Label, Page, Value, named, word},
 };
-use std::sync::atomic::Ordering::Relaxed;
 use wythe_manifest::Name;
 
 /// The app of what is counted for all apps together.
@@ -81,13 +81,25 @@ static INVOCATION_SENT: Family = Family::counter(
     "dapr_runtime_service_invocation_res_sent_total",
     "Dapr's view: answers of apps to invocations.",
 );
-static WORKFLOWS: Family = Family::counter(
-    "dapr_runtime_workflow_execution_count",
-    "Dapr's view: workflows that ended.",
+static WORKFLOWS: Pair = Pair(
+    Family::counter(
+        "dapr_runtime_workflow_execution_count",
+        "Dapr's view: workflows that ended.",
+    ),
+    Family::histogram(
+        "dapr_runtime_workflow_execution_latency",
+        "Dapr's view: time until a workflow ended, in milliseconds.",
+    ),
 );
-static ACTIVITIES: Family = Family::counter(
-    "dapr_runtime_workflow_activity_execution_count",
-    "Dapr's view: attempts of activities that ended.",
+static ACTIVITIES: Pair = Pair(
+    Family::counter(
+        "dapr_runtime_workflow_activity_execution_count",
+        "Dapr's view: attempts of activities that ended.",
+    ),
+    Family::histogram(
+        "dapr_runtime_workflow_activity_execution_latency",
+        "Dapr's view: time of attempts of activities, in milliseconds.",
+    ),
 );
 static REMINDERS_FIRED: Family = Family::counter(
     "dapr_runtime_actor_reminders_fired_total",
@@ -255,14 +267,16 @@ pub(super) fn add_app(page: &mut Page, meters: &Meters) {
         tenant: meters.tenant.as_str(),
         labels: &labels,
     };
-    let ends = [
+    for (pair, ends) in [
         (&WORKFLOWS, &meters.workflows),
         (&ACTIVITIES, &meters.activities),
-    ];
-    for (family, [ok, failed, ..]) in ends {
-        for (status, count) in [("success", ok), ("failed", failed)] {
+    ] {
+        for (status, end) in [("success", End::Completed), ("failed", End::Failed)] {
             row.with(word("status", status), |row| {
-                row.number(page, family, count.load(Relaxed))
+                row.number(page, &pair.0, ends.count(end));
+                if let Some(time) = ends.time(end) {
+                    row.time(page, &pair.1, &time.histogram());
+                }
             });
         }
     }

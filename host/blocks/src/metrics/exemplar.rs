@@ -1,6 +1,5 @@
 //! Exemplars: for each bucket of a latency the last sampled call that fell into it, by its trace.
 
-use super::timing::LATENCY;
 use crate::Trace;
 use parking_lot::Mutex;
 use std::time::{Duration, SystemTime};
@@ -15,10 +14,14 @@ pub(crate) struct Exemplar {
 }
 
 /// The exemplars of one histogram of latencies.
-#[derive(Debug, Default)]
-pub(super) struct Exemplars([Mutex<Option<Exemplar>>; LATENCY.len() + 1]);
+#[derive(Debug)]
+pub(super) struct Exemplars(Box<[Mutex<Option<Exemplar>>]>);
 
 impl Exemplars {
+    pub fn new(buckets: usize) -> Self {
+        Exemplars((0..buckets).map(|_| Mutex::default()).collect())
+    }
+
     /// Notes a call, unless somebody reads or writes the same bucket now: calls wait for nobody here.
     pub fn note(&self, bucket: usize, trace: Trace, took: Duration) {
         let slot = self.0.get(bucket).and_then(Mutex::try_lock);

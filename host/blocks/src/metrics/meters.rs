@@ -3,10 +3,11 @@
 use super::{
     Source, dapr,
     deliveries::{Deliveries, Of},
+    ends::{self, End, Ends},
     page::{Family, Label, OTHER, Page, Value, named, word},
     timing::{LATENESS, Timing},
 };
-use crate::{Rate, time::nanoseconds};
+use crate::{Rate, Trace, time::nanoseconds};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -46,23 +47,6 @@ impl Cause {
         (Cause::Unreachable, "unreachable"),
         (Cause::Other, "other"),
     ];
-}
-
-/// The end of a workflow, or of an attempt of an activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Completed,
-    Failed,
-    /// Ended by an operator or another app; of an activity, for want of an answer in time.
-    CutShort,
-    /// It cannot go on until somebody looks.
-    Stalled,
-}
-
-impl End {
-    const COUNT: usize = 4;
-    const WORKFLOW: [&'static str; Self::COUNT] = ["completed", "failed", "terminated", "stalled"];
-    const ACTIVITY: [&'static str; Self::COUNT] = ["completed", "failed", "timeout", "busy"];
 }
 
 /// The ends of a request to the outside.
@@ -116,8 +100,8 @@ pub struct Meters {
     held_lines: Rate,
     pub(super) statuses: Mutex<BTreeMap<u16, u64>>,
     deliveries: Mutex<BTreeMap<Topic, Arc<Deliveries>>>,
-    pub(super) workflows: [AtomicU64; End::COUNT],
-    pub(super) activities: [AtomicU64; End::COUNT],
+    pub(super) workflows: Ends,
+    pub(super) activities: Ends,
     pub(crate) jobs: Lag,
     pub(crate) reminders: Lag,
 }
@@ -149,8 +133,8 @@ impl Meters {
             held_lines: Rate::new(1, HELD_EVERY),
             statuses: Mutex::default(),
             deliveries: Mutex::default(),
-            workflows: Default::default(),
-            activities: Default::default(),
+            workflows: Ends::default(),
+            activities: Ends::default(),
             jobs: Lag::default(),
             reminders: Lag::default(),
         })
@@ -222,12 +206,14 @@ impl Meters {
             .clone()
     }
 
-    pub(crate) fn workflow_ended(&self, end: End) {
-        self.workflows[end as usize].fetch_add(1, Relaxed);
+    /// Counts the end of a workflow, which took so long and belongs to this trace, if to any.
+    pub(crate) fn workflow_ended(&self, end: End, took: Duration, trace: Option<Trace>) {
+        self.workflows.note(end, took, trace);
     }
 
-    pub(crate) fn activity_ended(&self, end: End) {
-        self.activities[end as usize].fetch_add(1, Relaxed);
+    /// Counts an attempt of an activity, which took so long and belongs to this trace, if to any.
+    pub(crate) fn activity_ended(&self, end: End, took: Duration, trace: Option<Trace>) {
+        self.activities.note(end, took, trace);
     }
 
     fn whose(&self) -> Label<'_> {
@@ -295,10 +281,10 @@ impl Source for Meters {
         self.count(page, &SENT, self.sent.load(Relaxed));
         self.count(page, &LOG_DROPPED, self.log_dropped.load(Relaxed));
         self.count(page, &HELD, self.held.load(Relaxed));
-        let ends = End::WORKFLOW.into_iter().zip(&self.workflows);
-        self.counts(page, &WORKFLOWS, "outcome", ends);
-        let ends = End::ACTIVITY.into_iter().zip(&self.activities);
-        self.counts(page, &ACTIVITIES, "outcome", ends);
+        let (workflows, activities) = (&ends::WORKFLOWS, &ends::ACTIVITIES);
+        let (tenant, app) = (&self.tenant, self.whose());
+        self.workflows.collect(page, workflows, tenant, &app);
+        self.activities.collect(page, activities, tenant, &app);
         self.lag(page, &JOB_LAG, &self.jobs);
         self.lag(page, &REMINDER_LAG, &self.reminders);
         // The lock is not held while rows are made.
@@ -347,14 +333,6 @@ static LOG_DROPPED: Family = Family::counter(
 static HELD: Family = Family::counter(
     "wythe_worker_held_total",
     "Times that a call held a worker for 10 ms or more.",
-);
-static WORKFLOWS: Family = Family::counter(
-    "wythe_workflows_total",
-    "Workflows that ended, by outcome; of a failed or stalled one `wythe workflow get` has the reason.",
-);
-static ACTIVITIES: Family = Family::counter(
-    "wythe_activities_total",
-    "Attempts of activities by outcome; busy is no attempt, it comes again.",
 );
 static JOB_LAG: Family = Family::histogram(
     "wythe_job_delay_seconds",

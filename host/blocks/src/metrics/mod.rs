@@ -4,7 +4,9 @@
 mod calls;
 mod dapr;
 mod deliveries;
+mod ends;
 mod exemplar;
+mod latency;
 mod meters;
 mod page;
 #[cfg(test)]
@@ -16,7 +18,7 @@ pub use calls::Outcome;
 pub(crate) use calls::{CallMetrics, of_app, of_component};
 pub(crate) use dapr::{COMPONENT_LOADED, REMINDERS, RESILIENCY_LOADED};
 pub(crate) use deliveries::Deliveries;
-pub(crate) use meters::End;
+pub(crate) use ends::End;
 pub use meters::{Cause, Egress, Meters};
 pub(crate) use page::{Family, Page, named, word};
 pub use text::Format;

@@ -192,8 +192,9 @@ fn filled() -> (Metrics, Vec<Arc<dyn Send + Sync>>) {
     meters.held();
     meters.answered(200);
     meters.answered(987);
-    meters.workflow_ended(End::Stalled);
-    meters.activity_ended(End::CutShort);
+    meters.workflow_ended(End::Stalled, Duration::ZERO, None);
+    meters.workflow_ended(End::Failed, Duration::from_secs(90), None);
+    meters.activity_ended(End::CutShort, Duration::from_millis(20), None);
     meters.jobs.note(1_000, 3_500);
     let letter = Verdict::DeadLetter("no".into());
     let counts = meters.deliveries("broker", "a \"topic\"\n");
@@ -218,16 +219,57 @@ fn what_was_counted_is_on_the_page_with_its_labels() {
         "wythe_egress_requests_total{tenant=\"shop\",app=\"orders\",outcome=\"denied\"} 1",
         "wythe_workflows_total{tenant=\"shop\",app=\"orders\",outcome=\"stalled\"} 1",
         "wythe_activities_total{tenant=\"shop\",app=\"orders\",outcome=\"timeout\"} 1",
+        "wythe_workflow_duration_seconds_bucket{tenant=\"shop\",app=\"orders\",outcome=\"failed\",le=\"60\"} 0",
+        "wythe_workflow_duration_seconds_bucket{tenant=\"shop\",app=\"orders\",outcome=\"failed\",le=\"600\"} 1",
+        "wythe_workflow_duration_seconds_sum{tenant=\"shop\",app=\"orders\",outcome=\"failed\"} 90",
+        "wythe_activity_duration_seconds_bucket{tenant=\"shop\",app=\"orders\",outcome=\"timeout\",le=\"0.1\"} 1",
         "wythe_job_delay_seconds_bucket{tenant=\"shop\",app=\"orders\",le=\"5\"} 1",
         "wythe_dead_letters_total{tenant=\"shop\",app=\"orders\",component=\"broker\",topic=\"a \\\"topic\\\"\\n\",fate=\"lost\"} 1",
         "dapr_component_state_count{namespace=\"shop\",app_id=\"*\",component=\"store\",operation=\"set\",success=\"false\"} 1",
         "dapr_component_state_latencies_bucket{namespace=\"shop\",app_id=\"*\",component=\"store\",operation=\"get\",le=\"0.1\"} 1",
         "dapr_http_server_request_count{namespace=\"shop\",app_id=\"orders\",status=\"200\"} 1",
+        "dapr_runtime_workflow_execution_latency_sum{namespace=\"shop\",app_id=\"orders\",status=\"failed\"} 90000",
         "dapr_http_server_request_count{namespace=\"shop\",app_id=\"orders\",status=\"0\"} 1",
         "dapr_component_pubsub_ingress_count{namespace=\"shop\",app_id=\"orders\",component=\"broker\",topic=\"a \\\"topic\\\"\\n\",process_status=\"drop\",status=\"drop\"} 1",
     ] {
         assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
     }
+}
+
+#[test]
+fn what_has_not_come_to_an_end_has_no_time() {
+    let (metrics, _alive) = filled();
+    let text = metrics.render();
+    assert!(text.contains("outcome=\"stalled\"} 1\n"), "{text}");
+    assert_eq!(sum(&text, "wythe_workflow_duration_seconds_count"), 1.0);
+}
+
+/// The trace of a workflow leads from its bucket to where its time went.
+#[test]
+fn a_workflow_whose_trace_is_recorded_stands_for_its_bucket() {
+    let _reader = crate::spans::read(1);
+    let (metrics, meters) = (
+        Metrics::default(),
+        Meters::of_app(name("shop"), &name("orders")),
+    );
+    metrics.watch(&meters);
+    let trace = |sampled| Trace {
+        sampled,
+        ..Trace::start()
+    };
+    let (recorded, other) = (trace(true), trace(false));
+    let second = Duration::from_secs(1);
+    meters.workflow_ended(End::Completed, second, Some(recorded));
+    meters.workflow_ended(End::Completed, second, Some(other));
+    meters.activity_ended(End::Failed, second, Some(other));
+    let text = metrics.page(HashSet::new()).write(Format::OpenMetrics);
+    let Trace { trace, span, .. } = recorded;
+    let expected = format!(
+        "wythe_workflow_duration_seconds_bucket{{tenant=\"shop\",app=\"orders\",outcome=\"completed\",le=\"1.0\"}} 2 \
+         # {{trace_id=\"{trace:032x}\",span_id=\"{span:016x}\"}} 1 "
+    );
+    assert!(text.contains(&expected), "{expected} in {text}");
+    assert_eq!(text.matches("trace_id").count(), 1, "{text}");
 }
 
 #[test]

@@ -23,6 +23,21 @@ pub(super) const LATENCY: &[u64] = &[
     10, 50, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000,
 ];
 
+/// Upper bounds of how long a workflow or an attempt of an activity takes, in microseconds: from 1 ms to 1 day.
+pub(super) const DURATION: &[u64] = &[
+    1_000,
+    10_000,
+    100_000,
+    500_000,
+    1_000_000,
+    5_000_000,
+    10_000_000,
+    60_000_000,
+    600_000_000,
+    3_600_000_000,
+    86_400_000_000,
+];
+
 #[derive(Debug)]
 pub(crate) struct Timing {
     bounds: &'static [u64],
@@ -48,6 +63,11 @@ impl Timing {
         let bucket = bucket.unwrap_or(self.bounds.len());
         self.buckets[bucket].fetch_add(1, Relaxed);
         bucket
+    }
+
+    /// The number of its buckets; the last one has no bound.
+    pub fn buckets(&self) -> usize {
+        self.buckets.len()
     }
 
     pub fn count(&self) -> u64 {

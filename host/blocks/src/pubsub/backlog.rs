@@ -22,6 +22,11 @@ static AGE: Family = Family::gauge(
     "Age of the oldest event that a subscription has not acknowledged; it grows where an app does not keep up or fails.",
 );
 
+static BYTES: Family = Family::gauge(
+    "wythe_subscription_backlog_bytes",
+    "Bytes of the events that a subscription has not acknowledged, as `wythe pubsub groups` has them; see maxBacklogBytes of the component.",
+);
+
 /// A subscription, and the consumer group that it reads as.
 #[derive(Clone, Debug)]
 pub(super) struct Of {
@@ -36,6 +41,7 @@ pub(crate) struct Backlog {
     app: Name,
     of: Of,
     messages: u64,
+    bytes: Option<u64>,
     oldest: Option<SystemTime>,
 }
 
@@ -60,6 +66,7 @@ impl PubSub {
                         app: app.clone(),
                         of: of.clone(),
                         messages: found.messages,
+                        bytes: found.bytes,
                         oldest: found.oldest,
                     });
                 }
@@ -77,8 +84,52 @@ impl Backlog {
             named("topic", self.of.topic.as_str()),
         ];
         page.number(&MESSAGES, tenant, &labels, self.messages as f64);
+        if let Some(bytes) = self.bytes {
+            page.number(&BYTES, tenant, &labels, bytes as f64);
+        }
         let age = self.oldest.map(|at| at.elapsed().unwrap_or_default());
         let age = age.unwrap_or_default().as_secs_f64();
         page.number(&AGE, tenant, &labels, age);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn text(bytes: Option<u64>) -> String {
+        let backlog = Backlog {
+            app: "cart".parse().expect("a name"),
+            of: Of {
+                component: "broker".parse().expect("a name"),
+                topic: "orders".into(),
+                group: "cart".into(),
+            },
+            messages: 3,
+            bytes,
+            oldest: None,
+        };
+        let mut page = Page::new(HashSet::new());
+        backlog.collect(&mut page, "shop");
+        page.write(crate::Format::Prometheus)
+    }
+
+    #[test]
+    fn bytes_are_shown_where_the_driver_says_them() {
+        let labels = "{tenant=\"shop\",app=\"cart\",component=\"broker\",topic=\"orders\"}";
+        let (known, unknown) = (text(Some(70)), text(None));
+        let line = format!("wythe_subscription_backlog_bytes{labels} 70\n");
+        assert!(known.contains(&line), "{known}");
+        assert!(
+            !unknown.contains("wythe_subscription_backlog_bytes"),
+            "{unknown}"
+        );
+        for text in [known, unknown] {
+            assert!(
+                text.contains(&format!("wythe_backlog_messages{labels} 3\n")),
+                "{text}"
+            );
+        }
     }
 }

@@ -54,6 +54,8 @@ pub struct Depth {
     pub group: String,
     /// Messages that are not acknowledged, those that are with a member among them.
     pub messages: u64,
+    /// Their bytes, as [`Group::bytes`] has them; absent where the driver would have to look at each of them.
+    pub bytes: Option<u64>,
     /// The publish time of the oldest one.
     pub oldest: Option<SystemTime>,
 }

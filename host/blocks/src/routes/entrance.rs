@@ -17,8 +17,8 @@ pub enum Entrance {
     },
 }
 
-/// The authority that says who a tenant's clients are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The authority that says who a tenant's clients are; a later one is the stricter one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KnownBy {
     /// The host's, if it has one.
     #[default]
@@ -43,6 +43,23 @@ impl Entrance {
         }
     }
 
+    /// The same ways for fewer clients: for those that this one and the other one let in.
+    #[must_use]
+    pub fn narrowed(self, other: &Entrance) -> Self {
+        match self {
+            Entrance::Open => Entrance::Open,
+            Entrance::Named {
+                hosts,
+                by_path,
+                clients,
+            } => Entrance::Named {
+                hosts,
+                by_path,
+                clients: clients.max(other.clients()),
+            },
+        }
+    }
+
     pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
         let hosts = match self {
             Entrance::Open => None,
@@ -60,5 +77,34 @@ impl Entrance {
 
     pub(super) fn is_by_path(&self) -> bool {
         matches!(self, Entrance::Named { by_path: true, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_word_on_clients_is_that_of_either() {
+        let of = |clients, by_path| Entrance::Named {
+            hosts: BTreeSet::new(),
+            by_path,
+            clients,
+        };
+        let [optional, required] = [false, true].map(|is_required| KnownBy::Tenant { is_required });
+        for (one, other, expected) in [
+            (KnownBy::Host, required, required),
+            (required, KnownBy::Host, required),
+            (required, optional, required),
+            (optional, required, required),
+            (KnownBy::Host, optional, optional),
+            (optional, KnownBy::Host, optional),
+            (KnownBy::Host, KnownBy::Host, KnownBy::Host),
+        ] {
+            let found = of(one, true).narrowed(&of(other, false));
+            assert_eq!(found, of(expected, true), "{one:?} {other:?}");
+        }
+        let open = Entrance::Open.narrowed(&of(required, true));
+        assert_eq!(open, Entrance::Open);
     }
 }

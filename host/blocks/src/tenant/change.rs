@@ -30,12 +30,13 @@ impl Tenant {
         self.logs.resize(settings.log_bytes());
         self.ledger.set(settings.quotas());
         self.resiliency.set(&settings.resiliencies);
-        self.invocation.access().set(&settings.configurations);
         let pipeline = self.middleware.pipeline(&settings);
         self.routes.guard(self.name(), pipeline);
         for app in self.all_apps() {
             self.guard(&app, &settings);
         }
+        // Last: what a policy no longer denies may be what a handler denies from now on.
+        self.invocation.access().set(&settings.configurations);
         let before = self.settings.swap(Arc::new(settings));
         let now = self.settings();
         if before.subscriptions.is_same(&now.subscriptions) {

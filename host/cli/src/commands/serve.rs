@@ -5,7 +5,10 @@ use crate::{
     boot::{self, Ground},
     control, dashboard,
     hold::Hold,
-    live::{root::Root, watch},
+    live::{
+        root::{Root, unenforced},
+        watch,
+    },
     port, private, project,
     report::{self, Outcome, Problem},
     serve, signals, traces,
@@ -49,7 +52,7 @@ pub async fn serve(common: &Common, args: &args::Serve) -> Outcome {
         ground.clone(),
         (&args.root, args.dev),
         file,
-        certificates.clone(),
+        (certificates.clone(), addresses.plain),
     ));
     let opened = async {
         let opened = open(&ground, &addresses, certificates, &shutdown).await?;
@@ -114,6 +117,9 @@ impl Addresses {
             (None, None) => Some(port::address(LISTEN).map_err(Problem::new)?),
             (plain, _) => plain,
         };
+        if let Some(problem) = unenforced(plain, file) {
+            return Err(problem.into());
+        }
         let metrics = address(args.metrics, file.metrics.as_ref())?;
         Ok(Addresses {
             plain,

@@ -2,6 +2,7 @@
 //! neither can be taken away again.
 
 use super::{Orders, calls};
+use crate::traces;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
@@ -135,6 +136,9 @@ fn rules(
     let own = [orders.root.join(&orders.tenant), orders.own_data()];
     for path in own.iter().chain(&terms.paths.entries) {
         walls.open(path, write)?;
+    }
+    if let Some(path) = traces::authorities() {
+        walls.open(&path, AccessFs::ReadFile.into())?;
     }
     walls.open_if_there(Path::new("/proc/self"), read)?;
     walls.open_if_there(Path::new("/dev/null"), read | AccessFs::WriteFile)?;

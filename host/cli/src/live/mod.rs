@@ -19,7 +19,7 @@ use crate::{
 use apps::Known;
 use std::{collections::BTreeMap, sync::Arc};
 use wythe_blocks::{self as blocks, Entrance, Registry, Tenant};
-use wythe_manifest::{Component, ComponentName, Name, Same, Subscription};
+use wythe_manifest::{Component, ComponentName, Configuration, Name, Same, Subscription};
 
 /// A project that runs.
 pub struct Live {
@@ -108,7 +108,9 @@ impl Live {
     }
 
     /// The steps of a change, in an order in which nothing names what is not there: what goes is first left by those that
-    /// use it, and what comes is there before it is used. Apps that are in `spare` need not be loaded.
+    /// use it, and what comes is there before it is used. Who may ask is said by what was and by what comes, until all of
+    /// what stands before the apps is there: nobody is let in whom one of the two refuses. Apps that are in `spare` need not
+    /// be loaded.
     async fn go(
         &mut self,
         plan: &Arc<Plan>,
@@ -131,19 +133,26 @@ impl Live {
             app_handlers: known.app_handlers.clone(),
             token: known.token.clone(),
             cors: known.cors.clone(),
+            configurations: all_policies(&resources.configurations, &known.configurations),
             ..boot::settings(plan, &self.ground.data)
         };
         self.configure(before).await?;
         if has_other_policies {
             changes.push("policies changed".to_owned());
         }
-        self.enter(plan)?;
+        let entrance = Entrance::of(plan.terms.as_deref());
+        let routes = self.ground.host.routes();
+        let narrow = entrance
+            .clone()
+            .narrowed(&routes.entrance(self.tenant.name()));
+        self.enter(plan, narrow)?;
         self.open_components(plan, &forced, changes).await?;
         let guarded = blocks::Settings {
             subscriptions: stored,
             ..boot::settings(plan, &self.ground.data)
         };
         self.configure(guarded).await?;
+        self.enter(plan, entrance)?;
         self.admit(coming, changes).await?;
         self.configure(boot::settings(plan, &self.ground.data))
             .await?;
@@ -151,8 +160,7 @@ impl Live {
         self.swap(&stamps, changes).await
     }
 
-    fn enter(&self, plan: &Plan) -> Result<(), Vec<Problem>> {
-        let entrance = Entrance::of(plan.terms.as_deref());
+    fn enter(&self, plan: &Plan, entrance: Entrance) -> Result<(), Vec<Problem>> {
         if self.ground.host.routes().entrance(self.tenant.name()) == entrance {
             return Ok(());
         }
@@ -173,6 +181,13 @@ impl Live {
     }
 }
 
+/// The documents that come, and of those before the ones that are written otherwise: each of them has to allow a call.
+fn all_policies(now: &[Configuration], before: &[Configuration]) -> Vec<Configuration> {
+    let is_left = |one: &&Configuration| !now.iter().any(|new| new.is_same(one));
+    let left = before.iter().filter(is_left);
+    now.iter().chain(left).cloned().collect()
+}
+
 fn all<T>(done: Result<T, Vec<blocks::Error>>) -> Result<T, Vec<Problem>> {
     done.map_err(|errors| errors.into_iter().map(Problem::from).collect())
 }
@@ -188,6 +203,33 @@ fn unreported(reported: &mut Vec<Problem>, warnings: Vec<Problem>) -> Vec<Proble
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn until_a_change_is_in_force_policies_of_before_deny_as_well() {
+        let read = |clients: &[&str]| {
+            let document = |client: &&str| {
+                format!(
+                    "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {{ name: {client} }}\n\
+                     spec: {{ accessControl: {{ policies: [{{ client: 'cn:{client}' }}] }} }}\n"
+                )
+            };
+            let text: Vec<_> = clients.iter().map(document).collect();
+            let (found, problems) =
+                wythe_manifest::parse_resources(&text.join("---\n"), "a.yaml".as_ref());
+            assert!(problems.is_empty(), "{problems}");
+            found.configurations
+        };
+        let cases: [[&[&str]; 3]; 4] = [
+            [&["a"], &[], &["a"]],
+            [&[], &["a"], &["a"]],
+            [&["a"], &["a"], &["a"]],
+            [&["b", "c"], &["a", "b"], &["b", "c", "a"]],
+        ];
+        for [now, before, expected] in cases {
+            let found = all_policies(&read(now), &read(before));
+            assert!(found.is_same(&read(expected)), "{now:?} {before:?}");
+        }
+    }
 
     #[test]
     fn a_warning_is_told_once_until_it_was_gone() {

@@ -14,10 +14,12 @@ use crate::{
     traces,
 };
 use certificates::Followed;
+pub use certificates::unenforced;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -49,6 +51,8 @@ pub struct Root {
     dev: bool,
     /// The addresses that the operator's file had at the start.
     addresses: [Option<String>; 3],
+    /// The address of HTTP in clear, where that is answered.
+    plain: Option<SocketAddr>,
     /// The tracing that it had then.
     tracing: Option<Tracing>,
     file: Mutex<Written>,
@@ -121,7 +125,7 @@ impl Root {
         ground: Ground,
         (directory, dev): (&Path, bool),
         file: HostFile,
-        certificates: Option<Arc<Certificates>>,
+        (certificates, plain): (Option<Arc<Certificates>>, Option<SocketAddr>),
     ) -> Self {
         Root {
             common: *common,
@@ -130,6 +134,7 @@ impl Root {
             alone: None,
             dev,
             addresses: addresses(&file),
+            plain,
             tracing: file.tracing.clone(),
             file: Mutex::new(Written {
                 file: Arc::new(file),
@@ -153,7 +158,7 @@ impl Root {
     ) -> Self {
         Root {
             alone: Some(tenant),
-            ..Root::new(common, ground, (directory, false), file, None)
+            ..Root::new(common, ground, (directory, false), file, (None, None))
         }
     }
 
@@ -264,7 +269,11 @@ impl Root {
     /// Reads the operator's file; none where it is wrong.
     fn load_file(&self) -> (Option<HostFile>, Vec<Problem>) {
         let (file, problems) = wythe_manifest::load_host_file(&self.directory);
-        let (is_good, mut problems) = (!problems.has_errors(), Problem::all(problems));
+        let (mut is_good, mut problems) = (!problems.has_errors(), Problem::all(problems));
+        if let Some(problem) = unenforced(self.plain, &file).filter(|_| is_good) {
+            is_good = false;
+            problems.push(problem);
+        }
         if is_good && addresses(&file) != self.addresses {
             let message = "the addresses (`listen`, `metrics`, `tls.listen`) are those of the \
                            start; start again to change them";

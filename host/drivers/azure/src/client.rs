@@ -86,7 +86,8 @@ impl Client {
     pub async fn send(&self, call: Call, room: Room<'_>) -> Result<Answer, Fault> {
         let (effect, largest) = (call.effect, call.largest);
         let time = self.account.timeout.saturating_add(call.extra);
-        let request = self.signed(call, SystemTime::now()).map_err(Fault::Odd)?;
+        let request = self.signed(call, SystemTime::now());
+        let request = request.map_err(Fault::Unsendable)?;
         let asked = self.server.ask(Ask {
             request,
             largest,

@@ -1,13 +1,13 @@
 //! A container of blobs: the settings that name one, how it is made or found, and requests for what is in it.
 
 use crate::{
-    client::{Call, Session, Shared},
+    client::{Call, Session, Shared, text},
     fault::Fault,
     settings::{Account, Written, name, wrong},
 };
-use http::Method;
+use http::{HeaderMap, Method};
 use wythe_blocks::{Error, Result, Site, Wrong};
-use wythe_client::{Answer, Effect, encode};
+use wythe_client::{Effect, encode};
 
 /// Part of the service's host name.
 const SERVICE: &str = "blob";
@@ -47,6 +47,12 @@ impl Target {
             is_managed: !is_unmanaged.unwrap_or(false),
         })
     }
+}
+
+/// The version of a blob that an answer names.
+pub(crate) fn version(headers: &HeaderMap) -> Result<String, Fault> {
+    let found = text(headers, "etag").map(str::to_owned);
+    found.ok_or_else(|| Fault::Odd("no etag".to_owned()))
 }
 
 /// A container that a component has.
@@ -116,10 +122,12 @@ impl Container {
         format!("{server}{}{}", account.root, self.path(blob))
     }
 
-    /// Writes a blob whole, with the headers that are given.
-    pub async fn put(&self, mut call: Call) -> Result<Result<Answer, Fault>> {
+    /// Writes a blob whole, with the headers that are given; returns its version, without which an answer is none of the
+    /// service.
+    pub async fn put(&self, mut call: Call) -> Result<Result<String, Fault>> {
         call.header("x-ms-blob-type", "BlockBlob");
-        self.session.send(call).await
+        let put = self.session.send(call).await?;
+        Ok(put.and_then(|answer| version(&answer.headers)))
     }
 
     pub fn about(&self) -> String {

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     },
     /// The answer is none of this service.
     Odd(String),
+    /// The request cannot be sent.
+    Unsendable(String),
 }
 
 impl Fault {
@@ -42,11 +44,22 @@ impl Fault {
                 let error = refused(status, &code, effect, about);
                 error.with_source(format!("{status} {code}: {text}"))
             }
-            Fault::Odd(why) => Error::internal(format!(
-                "the answer about {about} is not one of this service: check `endpoint`"
-            ))
-            .with_source(why),
+            Fault::Odd(why) => odd(effect, about).with_source(why),
+            Fault::Unsendable(why) => {
+                Error::invalid(format!("{about} cannot be sent")).with_source(why)
+            }
         }
+    }
+}
+
+fn odd(effect: Effect, about: &str) -> Error {
+    match effect {
+        Effect::Read => Error::internal(format!(
+            "the answer about {about} is not one of this service: check `endpoint`"
+        )),
+        Effect::Write => Error::unknown_outcome(format!(
+            "the answer about {about} is not one of this service: whether it was written is not known; check `endpoint`"
+        )),
     }
 }
 
@@ -104,6 +117,15 @@ fn refused(status: u16, code: &str, effect: Effect, about: &str) -> Error {
 mod tests {
     use super::*;
     use wythe_blocks::Kind;
+
+    #[test]
+    fn an_answer_of_something_else_does_not_say_what_became_of_a_write() {
+        let kind = |effect| Fault::Odd("no etag".to_owned()).error(effect, "`a`").kind();
+        assert_eq!(kind(Effect::Write), Kind::UnknownOutcome);
+        assert_eq!(kind(Effect::Read), Kind::Internal);
+        let unsent = Fault::Unsendable("too long".to_owned());
+        assert_eq!(unsent.error(Effect::Write, "`a`").kind(), Kind::Invalid);
+    }
 
     #[test]
     fn words_of_the_service_become_kinds() {

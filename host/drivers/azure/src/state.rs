@@ -5,12 +5,12 @@ mod names;
 
 use crate::{
     client::{Call, Shared, text},
-    container::{Container, Target},
+    container::{Container, Target, version},
     fault::Fault,
     settings::config,
 };
 use async_trait::async_trait;
-use http::{HeaderMap, Method};
+use http::Method;
 use std::sync::Arc;
 use wythe_blocks::{
     Error, Key, Result, Site, Wrong,
@@ -24,8 +24,6 @@ const MAX_VALUE: u64 = 16 << 20;
 const MAX_TYPE: usize = 256;
 /// The content type that the service gives a blob which comes without one.
 const NO_TYPE: &str = "application/octet-stream";
-/// The header with the version of a blob.
-const ETAG: &str = "etag";
 
 config! {
     struct Config {
@@ -103,12 +101,6 @@ fn expect(call: &mut Call, key: &Key, condition: &Condition) -> Result<()> {
     Ok(())
 }
 
-/// The version that an answer names.
-fn version(headers: &HeaderMap, about: &str) -> Result<Etag> {
-    let odd = || Fault::Odd("no etag".to_owned()).error(Effect::Read, about);
-    text(headers, ETAG).map(str::to_owned).ok_or_else(odd)
-}
-
 impl Store {
     fn call(&self, method: Method, key: &Key, effect: Effect) -> Call {
         self.0.blob(method, &names::name(key), effect)
@@ -180,8 +172,9 @@ impl Driver for Store {
             return Ok(None);
         };
         let kind = text(&answer.headers, "content-type").filter(|kind| *kind != NO_TYPE);
+        let etag = version(&answer.headers);
         Ok(Some(Entry {
-            etag: version(&answer.headers, &about(key))?,
+            etag: etag.map_err(|fault| fault.error(Effect::Read, &about(key)))?,
             content_type: kind.map(str::to_owned),
             value: answer.body,
             expires: None,
@@ -198,7 +191,7 @@ impl Driver for Store {
         call.header("x-ms-blob-content-type", kind);
         call.body = put.value.clone();
         match self.0.put(call).await? {
-            Ok(answer) => version(&answer.headers, &about),
+            Ok(etag) => Ok(etag),
             Err(fault) if is_lost(&fault, condition) => Err(conflict(key, condition)),
             Err(fault) => Err(self.failed(fault, Effect::Write, &about)),
         }

@@ -19,7 +19,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 use wythe_blocks::{Clients, Error, Result, time::Clock as _};
 use wythe_client::{Answer, Ask, Connector, Effect, Failed, Flow, Server, Trust};
@@ -114,12 +114,12 @@ impl Client {
         body: &Value,
     ) -> Result<T, Fault> {
         let body = Bytes::from(body.to_string());
-        let login = self.login(None).await?;
+        let login = self.soon(None).await?;
         let answer = self.send(effect, path, &body, login.token.as_ref()).await;
         let answer = match answer {
             // It was refused before anything else, so that it can be asked again.
             Err(fault) if self.target.login.is_some() && fault.is_about_token() => {
-                let login = self.login(Some(login.number)).await?;
+                let login = self.soon(Some(login.number)).await?;
                 self.send(effect, path, &body, login.token.as_ref()).await?
             }
             answer => answer?,
@@ -150,6 +150,16 @@ impl Client {
             Err(Fault::Refused { code: 7 | 16, .. }) => Ok(()),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The login within the time of a request: many wait for one that is asked for, and where that fails each asks again.
+    async fn soon(&self, refused: Option<u64>) -> Result<Login, Fault> {
+        let login = timeout(self.target.timeout, self.login(refused)).await;
+        let late = Failed::Fault {
+            fault: wythe_client::Fault::Late,
+            was_sent: false,
+        };
+        login.unwrap_or(Err(Fault::Way(late)))
     }
 
     /// The login as it is, or a new one where that is the one that was refused.
@@ -341,3 +351,6 @@ impl Session {
         self.is_closed.store(true, Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,7 +157,12 @@ impl Driver for Configuration {
             }
             match watch {
                 Ok(mut watch) => {
-                    if timeout(WATCH, watch.change()).await == Ok(false) {
+                    if timeout(WATCH, watch.change()).await.is_ok() {
+                        if self.version().await? != version {
+                            return Ok(());
+                        }
+                        // What it said is no change, or it is over: a server that does so all the time is not asked
+                        // all the time.
                         sleep(LOOK).await;
                     }
                 }
@@ -217,3 +222,6 @@ impl Driver for Configuration {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,17 @@
 //! Leases, by whose end the server removes what nobody asks for any more. When an entry is over is in the entry itself;
 //! entries that end at about the same time share a lease, so that there are few.
 
-use crate::{space::Space, wire::Granted};
+use crate::{fault::Fault, space::Space, wire::Granted};
 use parking_lot::Mutex;
 use serde_json::json;
-use std::{collections::HashMap, time::Duration};
-use wythe_blocks::{Result, time::now};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use wythe_blocks::{
+    Result,
+    time::{Clock as _, now},
+};
 use wythe_client::Effect;
 
 /// Seconds between the ends of two leases, at least.
@@ -15,7 +21,15 @@ const REMEMBERED: usize = 1_000;
 
 #[derive(Default)]
 pub(crate) struct Leases {
-    known: Mutex<HashMap<Bucket, i64>>,
+    known: Mutex<HashMap<Bucket, Lease>>,
+}
+
+/// A lease, with its end by a clock that nobody sets: that of the host may be set back, and then a lease of before ends too
+/// early for an entry of now.
+#[derive(Clone, Copy, Debug)]
+struct Lease {
+    id: i64,
+    end: Instant,
 }
 
 /// Entries that share a lease: the distance of two ends, and which end it is. Both in seconds since 1970.
@@ -42,21 +56,36 @@ impl Leases {
     pub async fn of(&self, space: &Space, lasts: Duration, about: &str) -> Result<i64> {
         let now = now() / 1_000;
         let bucket = Bucket::of(now, lasts.as_secs().saturating_add(1));
-        if let Some(lease) = self.known.lock().get(&bucket) {
-            return Ok(*lease);
+        let begun = Instant::now();
+        if let Some(id) = self.known(bucket, begun.after(lasts)) {
+            return Ok(id);
         }
-        let body = json!({ "TTL": bucket.end.saturating_sub(now).to_string() });
+        let left = bucket.end.saturating_sub(now);
+        let body = json!({ "TTL": left.to_string() });
         let client = space.session.client()?;
         // One that is granted twice ends, as the other one does.
         let granted: Result<Granted, _> = client.ask(Effect::Read, "/v3/lease/grant", &body).await;
-        let granted = granted.map_err(|fault| fault.error(Effect::Read, about))?;
+        let granted = granted.and_then(|granted| match granted.id.0 {
+            // It would be no lease: the entry would stay for ever.
+            0 => Err(Fault::Odd("a lease without a number".to_owned())),
+            id => Ok(id),
+        });
+        let id = granted.map_err(|fault| fault.error(Effect::Read, about))?;
         let mut known = self.known.lock();
         known.retain(|bucket, _| bucket.end > now);
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert(bucket, granted.id.0);
-        Ok(granted.id.0)
+        let end = begun.after(Duration::from_secs(left));
+        known.insert(bucket, Lease { id, end });
+        Ok(id)
+    }
+
+    /// The lease that is remembered, if it lasts so long.
+    fn known(&self, bucket: Bucket, until: Instant) -> Option<i64> {
+        let known = self.known.lock();
+        let lease = known.get(&bucket).filter(|lease| lease.end >= until);
+        lease.map(|lease| lease.id)
     }
 
     /// Forgets all of them, since the server has lost one.
@@ -81,5 +110,16 @@ mod tests {
         }
         let later = |seconds| Bucket::of(1_000, seconds);
         assert_eq!(later(3_600), later(3_601));
+    }
+
+    #[test]
+    fn a_lease_is_not_shared_with_an_entry_that_outlives_it() {
+        let (leases, now, bucket) = (Leases::default(), Instant::now(), Bucket::of(1_000, 3_600));
+        let end = now.after(Duration::from_secs(3_600));
+        leases.known.lock().insert(bucket, Lease { id: 7, end });
+        assert_eq!(leases.known(bucket, end), Some(7));
+        // The host's clock was set back, so that the same end is further away than it was.
+        let later = end.after(Duration::from_secs(1));
+        assert_eq!(leases.known(bucket, later), None);
     }
 }

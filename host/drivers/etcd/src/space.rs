@@ -4,7 +4,7 @@ use crate::{
     client::{Client, Session},
     fault::Fault,
     settings::Bounds,
-    wire::{KeyValue, Ranged, Transacted, octets},
+    wire::{KeyValue, One, Ranged, Transacted, octets},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Position {
         let last = found.kvs.last().filter(|_| found.more)?;
         let mut start = last.key.0.clone();
         start.push(0);
-        (start > self.start).then(|| Position {
+        (start > self.start && start < self.end).then(|| Position {
             start,
             end: self.end.clone(),
             limit: self.limit,
@@ -138,7 +138,7 @@ impl Space {
         let client = self.session.client()?;
         let found: Result<Ranged, _> = client.ask(Effect::Read, "/v3/kv/range", &body).await;
         let found = found.map_err(|fault| fault.error(Effect::Read, about))?;
-        Ok(first(found))
+        Ok(first(found.kvs))
     }
 
     /// The rows of the first of some keys, as many as one answer has room for, at least one.
@@ -161,7 +161,7 @@ impl Space {
         let done: Result<Transacted, _> = client.ask(Effect::Read, "/v3/kv/txn", &body).await;
         Ok(done.and_then(|done| {
             let rows = done.responses.into_iter();
-            let rows = rows.map(|one| one.response_range.map(first));
+            let rows = rows.map(|one| one.response_range.map(of_key));
             let rows: Option<Vec<_>> = rows.collect();
             let whole = rows.filter(|rows| rows.len() == keys.len());
             whole.ok_or_else(|| Fault::Odd("a row is missing".to_owned()))
@@ -279,7 +279,7 @@ impl Space {
             Ok(done) => {
                 let row = done.responses.into_iter().next();
                 let row = row.and_then(|one| one.response_range);
-                Ok(Committed::Overtaken(row.map(first)))
+                Ok(Committed::Overtaken(row.map(of_key)))
             }
             Err(fault) if fault.is_about_lease() => Ok(Committed::Leaseless),
             Err(fault) => Err(fault.error(Effect::Write, about)),
@@ -361,9 +361,13 @@ pub(crate) fn overtaken(about: &str) -> Error {
     Error::unavailable(format!("{about} changed under {TRIES} tries to write it"))
 }
 
-fn first(found: Ranged) -> Row {
-    let row = found.kvs.into_iter().next();
+fn first(found: Vec<KeyValue>) -> Row {
+    let row = found.into_iter().next();
     row.map_or_else(Row::default, Row::from)
+}
+
+fn of_key(found: One) -> Row {
+    first(found.kvs)
 }
 
 /// The first key that does not start with a prefix: a byte of UTF-8 is never the last one.

@@ -6,6 +6,12 @@ use serde::{
     de::{Error as _, Visitor},
 };
 use std::fmt;
+use wythe_client::few;
+
+/// Rows of one answer, and answers in the one to a transaction: more than the host ever asks for.
+const LISTED: usize = 16_384;
+/// Words about the state of a server.
+const ERRORS: usize = 100;
 
 /// A number of 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,8 +26,8 @@ pub(crate) fn octets(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
+/// The part that each answer about rows has: without it an answer is none of etcd, and says nothing of what is there.
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Header {
     pub revision: Number,
 }
@@ -35,30 +41,42 @@ pub(crate) struct KeyValue {
     pub mod_revision: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Ranged {
+    #[expect(dead_code, reason = "it has to be there")]
+    header: Header,
+    #[serde(default, deserialize_with = "few::<LISTED, _, _>")]
     pub kvs: Vec<KeyValue>,
+    #[serde(default)]
     pub more: bool,
+    #[serde(default)]
     pub count: Number,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Transacted {
     pub header: Header,
+    #[serde(default)]
     pub succeeded: bool,
+    #[serde(default, deserialize_with = "few::<LISTED, _, _>")]
     pub responses: Vec<Response>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Response {
-    pub response_range: Option<Ranged>,
+    pub response_range: Option<One>,
 }
 
+/// The row of a key.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(crate) struct One {
+    #[serde(deserialize_with = "few::<1, _, _>")]
+    pub kvs: Vec<KeyValue>,
+}
+
+#[derive(Debug, Deserialize)]
 pub(crate) struct Granted {
     #[serde(rename = "ID")]
     pub id: Number,
@@ -75,6 +93,7 @@ pub(crate) struct Authenticated {
 pub(crate) struct Status {
     pub version: String,
     /// Alarms, and a leader that is missing.
+    #[serde(deserialize_with = "few::<ERRORS, _, _>")]
     pub errors: Vec<String>,
 }
 
@@ -142,7 +161,7 @@ mod tests {
 
     #[test]
     fn numbers_are_texts_and_bytes_are_base64() {
-        let text = r#"{"kvs":[{"key":"YQ==","mod_revision":"7","value":"AP8="},{"key":"Yg==","mod_revision":8}],"count":"2"}"#;
+        let text = r#"{"header":{"revision":"9"},"kvs":[{"key":"YQ==","mod_revision":"7","value":"AP8="},{"key":"Yg==","mod_revision":8}],"count":"2"}"#;
         let read: Ranged = serde_json::from_str(text).unwrap();
         assert_eq!((read.count, read.more), (Number(2), false));
         assert_eq!(read.kvs[0].key.0, b"a");
@@ -151,15 +170,39 @@ mod tests {
             (read.kvs[0].mod_revision.0, read.kvs[1].mod_revision.0),
             (7, 8)
         );
-        for text in [
-            r#"{"kvs":[{"key":"?"}]}"#,
-            r#"{"count":"seven"}"#,
-            r#"{"kvs":[{"value":7}]}"#,
-            "[7]",
+        for part in [
+            r#""kvs":[{"key":"?"}]"#,
+            r#""count":"seven""#,
+            r#""kvs":[{"value":7}]"#,
         ] {
-            assert!(serde_json::from_str::<Ranged>(text).is_err(), "{text}");
+            let text = format!("{{\"header\":{{\"revision\":\"9\"}},{part}}}");
+            assert!(serde_json::from_str::<Ranged>(&text).is_err(), "{text}");
         }
         let large: Granted = serde_json::from_str(r#"{"ID":"18446744073709551615"}"#).unwrap();
         assert_eq!(large.id, Number(-1));
+    }
+
+    #[test]
+    fn an_answer_that_is_none_of_etcd_does_not_say_that_nothing_is_there() {
+        for text in ["{}", r#"{"status":"ok"}"#, r#"{"header":{}}"#] {
+            assert!(serde_json::from_str::<Ranged>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Transacted>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Granted>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_no_more_rows_than_were_asked_for() {
+        let many = |count: usize| ["{}"].repeat(count).join(",");
+        let ranged = |count| format!(r#"{{"header":{{"revision":"9"}},"kvs":[{}]}}"#, many(count));
+        assert!(serde_json::from_str::<Ranged>(&ranged(LISTED)).is_ok());
+        assert!(serde_json::from_str::<Ranged>(&ranged(LISTED + 1)).is_err());
+        let row = format!(r#"{{"response_range":{{"kvs":[{}]}}}}"#, many(2));
+        assert!(serde_json::from_str::<Response>(&row).is_err());
+        let status = format!(
+            r#"{{"errors":["{}"]}}"#,
+            ["a"].repeat(ERRORS + 1).join("\",\"")
+        );
+        assert!(serde_json::from_str::<Status>(&status).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The requests of the protocol and their answers, each in the oldest version that today's brokers still take.
+//! The requests of the protocol and their answers, each in the oldest version that does what is wanted of
+//! it and that today's brokers still take.
 
 mod cluster;
 mod group;

@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 const FRESH: Duration = Duration::from_secs(60);
 /// Topics of which something is known.
 const TOPICS: usize = 10_000;
+/// Times of a request for which brokers are tried, one after the other, that take no connection.
+const TRIED: u32 = 3;
 
 /// A client.
 pub(crate) struct Client {
@@ -138,7 +140,11 @@ impl Client {
         let written: Vec<_> = written.filter(|one| !all.contains(one)).cloned().collect();
         all.extend(written);
         let mut last = None;
+        let deadline = Instant::now().after(self.target.timeout.saturating_mul(TRIED));
         for broker in &all {
+            if last.is_some() && Instant::now() >= deadline {
+                break;
+            }
             match self.broker(broker).await {
                 Ok(link) => return Ok(link),
                 // A login that one refuses is no better at the next.
@@ -190,7 +196,10 @@ impl Client {
         let known = &mut *self.known.lock();
         known.brokers = brokers;
         known.id = cluster.id;
-        if let (Some(topic), Some((0, found))) = (topic, &found) {
+        // One without partitions is none yet, and nothing can be sent to it.
+        if let (Some(topic), Some((0, found))) = (topic, &found)
+            && !found.leaders.is_empty()
+        {
             if known.topics.len() >= TOPICS {
                 known.topics.clear();
             }
@@ -308,7 +317,8 @@ impl Client {
         let known = self.known.lock();
         let mut text = format!("Kafka at {}", self.target.address());
         if let Some(id) = &known.id {
-            let (id, count): (String, _) = (id.chars().take(60).collect(), known.brokers.len());
+            let id = id.chars().filter(char::is_ascii_graphic).take(60);
+            let (id, count): (String, _) = (id.collect(), known.brokers.len());
             text += &format!(
                 ", cluster `{id}` of {count} broker{}",
                 if count == 1 { "" } else { "s" }
@@ -318,8 +328,17 @@ impl Client {
             && let Some(other) = known.brokers.values().find(|other| *other != one)
             && known.brokers.len() == 1
         {
-            text += &format!(", which calls itself {}", shown(other));
+            let own = shown(other);
+            let own: String = own
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(260)
+                .collect();
+            text += &format!(", which calls itself {own}");
         }
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

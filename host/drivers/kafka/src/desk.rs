@@ -3,7 +3,7 @@
 
 mod partition;
 
-pub(crate) use partition::Noted;
+pub(crate) use partition::{Noted, Taken};
 
 use crate::records::Read;
 use parking_lot::Mutex;
@@ -16,12 +16,7 @@ use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
 };
-use wythe_blocks::{
-    Error, Result,
-    pubsub::{Receipt, Received},
-    random,
-    time::Clock as _,
-};
+use wythe_blocks::{Error, Result, pubsub::Receipt, random, time::Clock as _};
 
 /// Bytes of messages that a desk has, beyond which it asks for no more.
 const BYTES: usize = 16 << 20;
@@ -57,7 +52,7 @@ struct Delivery {
 
 /// The messages for somebody who pulls, or the time at which there may be something.
 pub(crate) enum Given {
-    Some(Vec<Received>),
+    Some(Vec<Taken>),
     None(Option<Instant>),
 }
 
@@ -83,7 +78,7 @@ impl Desk {
         if !state.is_held {
             for (number, partition) in &mut state.partitions {
                 let next = partition.give(
-                    (puller, &mut state.serial),
+                    (puller, *number, &mut state.serial),
                     count - given.len(),
                     |offset, serial| {
                         format!("{} {number} {offset} {serial}", self.mark).into_bytes()

@@ -60,6 +60,11 @@ pub(crate) fn passes(code: i16) -> bool {
     )
 }
 
+/// The error of whoever comes after the end.
+pub(crate) fn closed() -> Error {
+    Error::unavailable("the component is closed")
+}
+
 /// An error unless the number says that there is none.
 pub(crate) fn check(code: i16, about: &str) -> Result<()> {
     match code {

@@ -3,8 +3,12 @@
 
 mod commit;
 mod fetch;
+mod groups;
+mod pace;
 mod session;
 mod share;
+
+pub(crate) use groups::Groups;
 
 use crate::{
     api::{DeleteGroups, LeaveGroup},
@@ -14,21 +18,18 @@ use crate::{
     link::{Link, Lost},
     settings::Reading,
 };
+use pace::Pace;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wythe_blocks::{Backoff, Error, Kind, Result, time::Clock as _};
-
-/// The longest pause after a session has failed.
-const PAUSE: Duration = Duration::from_secs(5);
+use wythe_blocks::{Error, Kind, Result, time::Clock as _};
 
 pub(crate) struct Group {
     client: Arc<Client>,
@@ -212,7 +213,7 @@ impl Group {
     /// Reads until the last puller is left, or the component is closed.
     pub async fn run(self: Arc<Self>) {
         let mut member = Member::default();
-        let mut pause = Backoff::new(self.reading.retry, PAUSE.max(self.reading.retry));
+        let mut pace = Pace::new(self.reading.retry);
         loop {
             let begun = Instant::now();
             let ended = tokio::select! {
@@ -220,8 +221,9 @@ impl Group {
                 () = self.stop.cancelled() => break,
                 ended = self.session(&mut member) => ended,
             };
+            let pause = pace.after(matches!(ended, End::Failed(_)), begun.elapsed());
             match ended {
-                End::Again => pause.reset(),
+                End::Again => {}
                 End::Gone => {
                     tracing::debug!(group = self.name, "the group has lost its member here");
                     member.id.clear();
@@ -232,11 +234,12 @@ impl Group {
                 End::Failed(error) => {
                     member.link = None;
                     self.fail(&error);
-                    pause.lasted(begun.elapsed());
-                    tokio::select! {
-                        () = self.stop.cancelled() => break,
-                        () = sleep(pause.fail_apart()) => {}
-                    }
+                }
+            }
+            if let Some(pause) = pause {
+                tokio::select! {
+                    () = self.stop.cancelled() => break,
+                    () = sleep(pause) => {}
                 }
             }
         }

@@ -205,7 +205,7 @@ async fn open(target: &Target, broker: &(String, u16)) -> Result<Link> {
         let found = versions.iter().find(|[known, ..]| known == key);
         if !found.is_some_and(|[_, first, last]| (first..=last).contains(&version)) {
             return Err(Error::unsupported(format!(
-                "the broker does not take version {version} of request {key}; expected Kafka 1.1 or later"
+                "the broker does not take version {version} of request {key}; expected Kafka 2.1 or later"
             )));
         }
     }

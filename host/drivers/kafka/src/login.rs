@@ -15,14 +15,17 @@ use wythe_blocks::{Error, Result, random, work::compute};
 /// Rounds of the key: fewer than the standard's are weak, and more would hold a processor for long.
 const ROUNDS: std::ops::RangeInclusive<u32> = 4_096..=1_000_000;
 
+/// Characters of what a broker says of itself.
+const WORDS: usize = 200;
+
 pub(crate) async fn log_in(link: &Link, login: &Login, wait: Duration) -> Result<()> {
     let name = login.mechanism.name();
     let shaken = link.ask(&SaslHandshake(name), wait).await;
     let (code, mechanisms) = shaken.map_err(Lost::error)?;
     if code != 0 {
-        let known = mechanisms.join(", ");
         return Err(Error::denied(format!(
-            "the broker has no login by {name} (`saslMechanism`); it has: {known}"
+            "the broker has no login by {name} (`saslMechanism`); it has: {}",
+            shown(&mechanisms)
         )));
     }
     let password = login.password.0.reveal();
@@ -33,6 +36,12 @@ pub(crate) async fn log_in(link: &Link, login: &Login, wait: Duration) -> Result
         }
         Mechanism::Sha256 | Mechanism::Sha512 => scram(link, login, wait).await,
     }
+}
+
+/// The broker's words, cut and escaped.
+fn shown(mechanisms: &[String]) -> String {
+    let known = mechanisms.join(", ");
+    known.escape_debug().take(WORDS).collect()
 }
 
 async fn say(link: &Link, message: &[u8], wait: Duration) -> Result<Vec<u8>> {
@@ -164,6 +173,15 @@ mod tests {
             STANDARD.encode(other),
             "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
         );
+    }
+
+    #[test]
+    fn words_of_a_broker_are_cut_and_escaped() {
+        assert_eq!(
+            shown(&["PLAIN".to_owned(), "a\nb".to_owned()]),
+            "PLAIN, a\\nb"
+        );
+        assert_eq!(shown(&vec!["x".to_owned(); 10_000]).len(), WORDS);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod lane;
 
-use crate::{client::Client, records::Record};
+use crate::{client::Client, codec::Codec, records::Record};
 use lane::{Job, Lane};
 use parking_lot::Mutex;
 use std::{
@@ -19,24 +19,65 @@ use tokio::{
 };
 use wythe_blocks::{Error, Result, time::Clock as _};
 
+/// Bytes of records that wait for the cluster, in all lanes: a publish that was given up is under way still.
+const WAITING: usize = 64 << 20;
+
 pub(crate) struct Producer {
     client: Arc<Client>,
-    /// Bytes of a batch.
-    max_batch: usize,
+    writing: Writing,
     lanes: Arc<Lanes>,
     /// The partition of what has no key takes turns.
     turn: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Bytes of records that wait, for as long as it is there.
+struct Held {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Counts so many bytes more; none where there are too many. One publish may have more than all of the room.
+    fn new(all: &Arc<AtomicUsize>, bytes: usize) -> Option<Self> {
+        let before = all.fetch_add(bytes, Relaxed);
+        let all = all.clone();
+        let held = Held { all, bytes };
+        (before == 0 || before.saturating_add(bytes) <= WAITING).then_some(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// The way in which a component writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Writing {
+    /// Bytes of a batch, before it is packed.
+    pub max_batch: usize,
+    pub codec: Option<Codec>,
+}
+
+impl Writing {
+    /// Bytes of the records of a batch.
+    pub fn room(self) -> usize {
+        self.max_batch - crate::records::HEAD
+    }
 }
 
 type Lanes = Mutex<HashMap<(String, i32), mpsc::UnboundedSender<Job>>>;
 
 impl Producer {
-    pub fn new(client: Arc<Client>, max_batch: usize) -> Self {
+    pub fn new(client: Arc<Client>, writing: Writing) -> Self {
         Producer {
             client,
-            max_batch,
+            writing,
             lanes: Arc::default(),
             turn: AtomicUsize::new(wythe_blocks::random::next() as usize),
+            waiting: Arc::default(),
         }
     }
 
@@ -45,6 +86,10 @@ impl Producer {
         let found = match self.client.topic(topic).await {
             Ok(found) => found,
             Err(error) => return records.iter().map(|_| Err(error.duplicate())).collect(),
+        };
+        let bytes = records.iter().map(Record::size).sum();
+        let Some(held) = Held::new(&self.waiting, bytes).map(Arc::new) else {
+            return records.iter().map(|_| Err(full())).collect();
         };
         let (count, total) = (found.leaders.len(), records.len());
         let turn = self.turn.fetch_add(1, Relaxed) % count;
@@ -56,9 +101,11 @@ impl Producer {
         let mut waiting = Vec::new();
         for (partition, part) in parts {
             for (numbers, records) in self.cut(part) {
-                waiting.push((numbers, self.enter(topic, partition, records)));
+                let answer = self.enter(topic, partition, (records, held.clone()));
+                waiting.push((numbers, answer));
             }
         }
+        drop(held);
         let mut answers: Vec<_> = (0..total).map(|_| Ok(())).collect();
         for (numbers, answer) in waiting {
             let result = answer.await.unwrap_or_else(|_| Err(unknown(topic)));
@@ -70,6 +117,17 @@ impl Producer {
             }
         }
         answers
+    }
+
+    /// Refuses a record that is larger than a batch may be.
+    pub fn check(&self, record: &Record) -> Result<()> {
+        let (size, room) = (record.size(), self.room());
+        match size <= room {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "a message that is {size} bytes with its key and its attributes; at most {room} are allowed, by `maxMessageBytes`"
+            ))),
+        }
     }
 
     /// Cuts records into batches that are not too large.
@@ -92,7 +150,7 @@ impl Producer {
 
     /// Bytes of the records of a batch.
     pub fn room(&self) -> usize {
-        self.max_batch - crate::records::HEAD
+        self.writing.room()
     }
 
     #[expect(
@@ -103,7 +161,7 @@ impl Producer {
         &self,
         topic: &str,
         partition: usize,
-        records: Vec<Record>,
+        (records, held): (Vec<Record>, Arc<Held>),
     ) -> oneshot::Receiver<Result<()>> {
         let (answer, waiting) = oneshot::channel();
         let job = Job {
@@ -111,6 +169,7 @@ impl Producer {
             records,
             deadline: Instant::now().after(self.client.target.timeout),
             answer,
+            _held: held,
         };
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
         let mut lanes = self.lanes.lock();
@@ -121,7 +180,7 @@ impl Producer {
                 let lane = Lane::new(
                     self.client.clone(),
                     (topic.to_owned(), partition),
-                    self.room(),
+                    self.writing,
                 );
                 tokio::spawn(lane.run(jobs, Arc::downgrade(&self.lanes)));
                 sender
@@ -143,6 +202,13 @@ fn unknown(topic: &str) -> Error {
     ))
 }
 
+fn full() -> Error {
+    Error::exhausted(format!(
+        "more than {} MiB of messages wait for the cluster: publish again once it takes them",
+        WAITING >> 20
+    ))
+}
+
 /// The partition of a key, as Dapr's client chooses it: by FNV-1a.
 fn place(key: &[u8], count: usize) -> usize {
     let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
@@ -153,7 +219,7 @@ fn place(key: &[u8], count: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::place;
+    use super::*;
 
     #[test]
     fn a_key_has_the_partition_that_other_clients_give_it() {
@@ -168,5 +234,18 @@ mod tests {
         );
         assert_eq!(place(b"", 1), 0);
         assert!((0..100_u8).all(|byte| place(&[byte], 3) < 3));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_one_publish_is_always_taken() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let first = Held::new(&all, WAITING - 1);
+        assert!(first.is_some());
+        assert!(Held::new(&all, 2).is_none());
+        let second = Held::new(&all, 1);
+        assert!(second.is_some());
+        drop((first, second));
+        assert_eq!(all.load(Relaxed), 0);
+        assert!(Held::new(&all, 2 * WAITING).is_some());
     }
 }

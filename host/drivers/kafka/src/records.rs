@@ -1,7 +1,11 @@
 //! Batches of records, as the broker keeps them (message format 2).
 
-use crate::wire::{Odd, Reader, Writer};
+use crate::{
+    codec::{Codec, Packed},
+    wire::{Odd, Reader, Writer},
+};
 use bytes::Bytes;
+use std::borrow::Cow;
 
 /// The bytes of a batch before its records.
 pub(crate) const HEAD: usize = 61;
@@ -13,6 +17,13 @@ const CHECKED: usize = 21;
 /// Bits of the attributes of a batch.
 const COMPRESSION: i16 = 7;
 const CONTROL: i16 = 1 << 5;
+/// Bytes of the records of a batch once they are unpacked: no answer that brings one has more.
+pub(crate) const UNPACKED: usize = 64 << 20;
+/// Headers of a record that is read.
+const HEADERS: i64 = 10_000;
+/// Bytes of memory of a record and of a header beside their texts.
+const RECORD: usize = 256;
+const HEADER: usize = 96;
 
 /// A record, as it is published and read. A value that is absent says of a compacted topic that its key is deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +55,12 @@ pub(crate) struct Stamp {
     pub sequence: i32,
 }
 
-/// Writes a batch; `now` is in milliseconds since 1970.
+/// Writes a batch, packed where that makes it smaller; `now` is in milliseconds since 1970.
 pub(crate) fn encode<'a>(
     records: impl ExactSizeIterator<Item = &'a Record>,
     now: i64,
     stamp: Stamp,
+    codec: Option<Codec>,
 ) -> Vec<u8> {
     let count = i32::try_from(records.len()).unwrap_or(i32::MAX);
     let mut batch = Writer::default();
@@ -80,6 +92,12 @@ pub(crate) fn encode<'a>(
         batch.var_bytes(Some(&body.0));
     }
     let mut bytes = batch.0;
+    let packed = codec.and_then(|codec| Some((codec.number(), codec.pack(&bytes[HEAD..]).ok()?)));
+    if let Some((number, packed)) = packed.filter(|(_, packed)| packed.len() < bytes.len() - HEAD) {
+        bytes.truncate(HEAD);
+        bytes.extend(packed);
+        bytes[CHECKED..CHECKED + 2].copy_from_slice(&number.to_be_bytes());
+    }
     let length = i32::try_from(bytes.len() - 12).unwrap_or(i32::MAX);
     bytes[8..12].copy_from_slice(&length.to_be_bytes());
     let checksum = crc32c(&bytes[CHECKED..]);
@@ -91,8 +109,10 @@ pub(crate) fn encode<'a>(
 #[derive(Debug, Default)]
 pub(crate) struct Read {
     pub records: Vec<(i64, Record)>,
-    /// The offset behind the last whole batch; absent where there is none.
+    /// The offset behind what was read; absent where nothing was.
     pub next: Option<i64>,
+    /// Bytes of memory of the records.
+    pub size: usize,
 }
 
 /// The reason why batches cannot be read; the records before are good.
@@ -101,6 +121,8 @@ pub(crate) enum Unread {
     Odd(Odd),
     /// The number of the compression.
     Compressed(i16),
+    /// The batch has more than [`UNPACKED`] bytes.
+    Large,
     /// The number of the message format.
     Format(i8),
 }
@@ -111,10 +133,20 @@ impl From<Odd> for Unread {
     }
 }
 
-/// Reads batches into `read`, of which the last one may be cut short. Markers of transactions are passed over.
-pub(crate) fn decode(bytes: &[u8], read: &mut Read) -> Result<(), Unread> {
+impl From<Packed> for Unread {
+    fn from(packed: Packed) -> Self {
+        match packed {
+            Packed::Odd => Unread::Odd(Odd("a batch is not compressed as it says")),
+            Packed::Large => Unread::Large,
+        }
+    }
+}
+
+/// Reads batches into `read` from an offset on, of which the last one may be cut short. Once there are `room` bytes it reads no
+/// further, even within a batch. Markers of transactions are passed over.
+pub(crate) fn decode(bytes: &[u8], from: i64, room: usize, read: &mut Read) -> Result<(), Unread> {
     let mut rest = Reader(bytes);
-    while rest.0.len() >= HEAD {
+    while rest.0.len() >= HEAD && read.size < room {
         let mut batch = rest;
         let base = batch.i64()?;
         let length = usize::try_from(batch.i32()?).map_err(|_| Odd("a length is negative"))?;
@@ -128,12 +160,17 @@ pub(crate) fn decode(bytes: &[u8], read: &mut Read) -> Result<(), Unread> {
         if whole.len() < HEAD {
             return Err(Odd("a batch is too short").into());
         }
-        one(whole, base, read)?;
+        let (count, size) = (read.records.len(), read.size);
+        let whole = one(whole, base, (from, room), read);
+        whole.inspect_err(|_| {
+            read.records.truncate(count);
+            read.size = size;
+        })?;
     }
     Ok(())
 }
 
-fn one(batch: &[u8], base: i64, read: &mut Read) -> Result<(), Unread> {
+fn one(batch: &[u8], base: i64, (from, room): (i64, usize), read: &mut Read) -> Result<(), Unread> {
     let checksum = Reader(&batch[CHECKSUM..]).i32()?;
     if checksum as u32 != crc32c(&batch[CHECKED..]) {
         return Err(Odd("a batch has another checksum than it says").into());
@@ -147,17 +184,26 @@ fn one(batch: &[u8], base: i64, read: &mut Read) -> Result<(), Unread> {
     let next = base.checked_add(i64::from(last) + 1);
     let next = next.filter(|next| base >= 0 && *next > base);
     let next = next.ok_or(Odd("a batch has no offsets"))?;
-    match attributes & COMPRESSION {
-        0 => {}
-        kind => return Err(Unread::Compressed(kind)),
-    }
-    if attributes & CONTROL == 0 {
+    let mut least = read.next.unwrap_or(0).max(base);
+    if attributes & CONTROL == 0 && next > from {
+        let records = unpacked(reader.0, attributes & COMPRESSION)?;
+        let mut reader = Reader(&records);
         for _ in 0..count {
             let body = reader.var_bytes()?.ok_or(Odd("a record is missing"))?;
-            let (delta, record) = record(Reader(body))?;
+            let (delta, body) = place(Reader(body))?;
             let offset = base.checked_add(delta);
-            let offset = offset.filter(|offset| (base..next).contains(offset));
-            let offset = offset.ok_or(Odd("a record is outside of its batch"))?;
+            let offset = offset.filter(|offset| (least..next).contains(offset));
+            let offset = offset.ok_or(Odd("a record is outside of its batch, or not in order"))?;
+            least = offset + 1;
+            if offset < from {
+                continue;
+            }
+            if read.size >= room {
+                read.next = Some(offset);
+                return Ok(());
+            }
+            let (record, size) = record(body)?;
+            read.size += size;
             read.records.push((offset, record));
         }
     }
@@ -165,25 +211,46 @@ fn one(batch: &[u8], base: i64, read: &mut Read) -> Result<(), Unread> {
     Ok(())
 }
 
-fn record(mut body: Reader<'_>) -> Result<(i64, Record), Odd> {
+/// The records of a batch, unpacked where they are compressed.
+fn unpacked(bytes: &[u8], compression: i16) -> Result<Cow<'_, [u8]>, Unread> {
+    if compression == 0 {
+        return Ok(bytes.into());
+    }
+    let codec = Codec::of(compression).ok_or(Unread::Compressed(compression))?;
+    Ok(codec.unpack(bytes, UNPACKED)?.into())
+}
+
+/// The place of a record in its batch, and the rest of it.
+fn place(mut body: Reader<'_>) -> Result<(i64, Reader<'_>), Odd> {
     body.i8()?;
     body.varint()?;
-    let delta = body.varint()?;
+    Ok((body.varint()?, body))
+}
+
+/// A record, and the bytes of memory that it takes.
+fn record(mut body: Reader<'_>) -> Result<(Record, usize), Odd> {
     let key = body.var_bytes()?.map(Bytes::copy_from_slice);
     let value = body.var_bytes()?.map(Bytes::copy_from_slice);
     let count = body.varint()?;
+    // Headers without texts are many in few bytes.
+    if count > HEADERS {
+        return Err(Odd("a record has too many headers"));
+    }
+    let mut size = RECORD + length(key.as_ref()) + length(value.as_ref());
     let mut headers = Vec::new();
     for _ in 0..count {
         let name = body.var_bytes()?.unwrap_or_default();
         let name = String::from_utf8_lossy(name).into_owned();
-        headers.push((name, body.var_bytes()?.map(Bytes::copy_from_slice)));
+        let value = body.var_bytes()?;
+        size += HEADER + name.len() + value.map_or(0, <[u8]>::len);
+        headers.push((name, value.map(Bytes::copy_from_slice)));
     }
     let record = Record {
         key,
         value,
         headers,
     };
-    Ok((delta, record))
+    Ok((record, size))
 }
 
 /// The remainders of each byte by the polynomial of Castagnoli, mirrored.
@@ -211,75 +278,4 @@ fn crc32c(bytes: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STAMP: Stamp = Stamp {
-        producer: 7,
-        epoch: 1,
-        sequence: 9,
-    };
-
-    fn records() -> Vec<Record> {
-        let whole = Record {
-            key: Some("key".into()),
-            value: Some(Bytes::from_static(b"\0\xff")),
-            headers: vec![
-                ("a".to_owned(), Some("1".into())),
-                ("a".to_owned(), None),
-                (String::new(), Some(Bytes::new())),
-            ],
-        };
-        vec![whole, Record::default()]
-    }
-
-    fn read(bytes: &[u8]) -> Result<Read, Unread> {
-        let mut read = Read::default();
-        decode(bytes, &mut read).map(|()| read)
-    }
-
-    #[test]
-    fn the_checksum_is_that_of_castagnoli() {
-        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
-    }
-
-    #[test]
-    fn records_come_back_as_they_were() {
-        let batch = encode(records().iter(), 1_700_000_000_000, STAMP);
-        let sizes = records().iter().map(Record::size).sum::<usize>();
-        assert!(batch.len() <= HEAD + sizes);
-        let mut two = batch.clone();
-        let mut second = batch.clone();
-        second[..8].copy_from_slice(&40_i64.to_be_bytes());
-        two.extend(&second);
-        two.extend(&batch[..70]);
-        let read = read(&two).unwrap();
-        let offsets: Vec<_> = read.records.iter().map(|(offset, _)| *offset).collect();
-        assert_eq!((offsets, read.next), (vec![0, 1, 40, 41], Some(42)));
-        let found: Vec<_> = read.records.into_iter().map(|(_, record)| record).collect();
-        assert_eq!(found[..2], records());
-    }
-
-    #[test]
-    fn a_batch_that_is_damaged_or_of_another_kind_is_refused() {
-        let batch = encode(records().iter(), 0, STAMP);
-        let damaged = |at: usize, byte: u8| {
-            let mut bytes = batch.clone();
-            bytes[at] = byte;
-            read(&bytes).unwrap_err()
-        };
-        assert!(matches!(damaged(65, 0x55), Unread::Odd(_)));
-        assert_eq!(damaged(16, 1), Unread::Format(1));
-        let mut packed = batch.clone();
-        packed[22] = 1;
-        let checksum = crc32c(&packed[CHECKED..]);
-        packed[CHECKSUM..CHECKED].copy_from_slice(&checksum.to_be_bytes());
-        assert_eq!(read(&packed).unwrap_err(), Unread::Compressed(1));
-        // A batch that promises more records than it has.
-        let mut many = batch;
-        many[57..61].copy_from_slice(&i32::MAX.to_be_bytes());
-        let checksum = crc32c(&many[CHECKED..]);
-        many[CHECKSUM..CHECKED].copy_from_slice(&checksum.to_be_bytes());
-        assert!(matches!(read(&many).unwrap_err(), Unread::Odd(_)));
-    }
-}
+mod tests;

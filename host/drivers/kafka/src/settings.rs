@@ -1,9 +1,14 @@
 //! The settings, by Dapr's names and a few more, and what they come to.
 
+mod config;
+
+pub(crate) use config::config;
+
+use crate::{codec::Codec, names::is_plain, producer::Writing};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::time::Duration;
 use wythe_blocks::{Result, Wrong};
-use wythe_manifest::{ByteSize, Duration as Span, Secret};
+use wythe_manifest::{Duration as Span, Secret};
 use wythe_net::{Hidden, Tls, Written, limit, wrong};
 
 const PORT: u16 = 9092;
@@ -23,57 +28,8 @@ const MAX_MESSAGE: u64 = 16 << 20;
 const AT_ONCE: usize = 256;
 const MAX_AT_ONCE: usize = 2_000;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Config {
-    /// `host:port` of brokers, with commas between them.
-    brokers: String,
-    /// The consumer group, in place of the app's name.
-    consumer_group: Option<String>,
-    /// The name of the connections in the broker's logs; default `wythe`.
-    #[serde(rename = "clientID", alias = "clientId")]
-    client_id: Option<String>,
-    /// `none`, `password`, `mtls` or `certificate`; default `none`, or by `authRequired`.
-    auth_type: Option<String>,
-    /// Dapr's older word: true is `password`.
-    auth_required: Option<bool>,
-    sasl_username: Option<String>,
-    sasl_password: Option<Secret>,
-    /// `PLAINTEXT`, `SHA-256` or `SHA-512`; default `PLAINTEXT`.
-    sasl_mechanism: Option<String>,
-    /// The place at which a new group begins: `newest` or `oldest`; default `newest`.
-    initial_offset: Option<String>,
-    /// Bytes of a batch of records; default 1 MiB.
-    max_message_bytes: Option<ByteSize>,
-    /// The version of the brokers: the connection asks them, so that it is only looked at.
-    version: Option<String>,
-    /// Certificates in PEM that are believed in place of the web's authorities.
-    ca_cert: Option<String>,
-    /// A certificate in PEM by which the host proves itself, with its key.
-    client_cert: Option<String>,
-    client_key: Option<Secret>,
-    /// May be false alone, which is the default: the broker's certificate is checked.
-    skip_verify: Option<bool>,
-    /// A login without TLS; default false.
-    disable_tls: Option<bool>,
-    /// The first pause after reading has failed; default 100ms.
-    consume_retry_interval: Option<Milliseconds>,
-    /// May be true alone, which is the default: what an app refuses comes again.
-    consume_retry_enabled: Option<bool>,
-    /// The interval of signs of life of a member; at most a third of `sessionTimeout`; default 3s.
-    heartbeat_interval: Option<Milliseconds>,
-    /// The time after which a member that is silent is gone; default 10s.
-    session_timeout: Option<Milliseconds>,
-    /// Messages of a partition that a subscription has at once; default 256.
-    channel_buffer_size: Option<usize>,
-    /// `range` or `roundrobin`; default `range`.
-    consumer_group_rebalance_strategy: Option<String>,
-    /// `none` alone.
-    compression: Option<String>,
-    /// Written before the names of topics and groups; default none.
-    name_prefix: Option<String>,
-    /// The time to connect, and that of one request; default 10s.
-    timeout: Option<Span>,
+config! {
+    struct Config {}
 }
 
 /// A time as Dapr writes it, in milliseconds, or with a unit.
@@ -161,15 +117,11 @@ pub(crate) struct Parsed {
     pub reading: Reading,
     pub group: Option<String>,
     pub prefix: String,
-    pub max_batch: usize,
+    pub writing: Writing,
 }
 
 pub(crate) fn parse(config: Config) -> Result<Parsed, Wrong> {
     check_dapr(&config)?;
-    let max_batch = config.max_message_bytes.map_or(MESSAGE, u64::from);
-    if !(1 << 10..=MAX_MESSAGE).contains(&max_batch) {
-        return Err(wrong("maxMessageBytes", "expected 1KiB to 16MiB"));
-    }
     let prefix = config.name_prefix.clone().unwrap_or_default();
     if prefix.len() > 100 || !prefix.chars().all(is_plain) {
         let why = "expected letters, digits, `.`, `_` and `-`, 100 at most";
@@ -182,14 +134,9 @@ pub(crate) fn parse(config: Config) -> Result<Parsed, Wrong> {
             .clone()
             .filter(|group| !group.is_empty()),
         prefix,
-        max_batch: usize::try_from(max_batch).unwrap_or(usize::MAX),
+        writing: writing(&config)?,
         target: target(config)?,
     })
-}
-
-/// A character that names of topics may have.
-pub(crate) fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// Warns of a password that goes to another machine as plain text.
@@ -223,18 +170,36 @@ fn check_dapr(config: &Config) -> Result<(), Wrong> {
             "expected false: write the certificate that signs for the brokers as `caCert`",
         ));
     }
-    if !matches!(config.compression.as_deref(), None | Some("" | "none")) {
-        return Err(wrong("compression", "expected `none`"));
-    }
     let version = config.version.as_deref().unwrap_or("2.0.0");
     let parts: Vec<_> = version.split('.').map(str::parse::<u32>).collect();
     if parts.iter().any(Result::is_err) {
         return Err(wrong("version", "expected a version, such as `2.0.0`"));
     }
     match parts.first() {
-        Some(Ok(0)) => Err(wrong("version", "expected 1.1.0 or later")),
+        Some(Ok(0)) => Err(wrong("version", "expected 2.1.0 or later")),
         _ => Ok(()),
     }
+}
+
+fn writing(config: &Config) -> Result<Writing, Wrong> {
+    let max_batch = config.max_message_bytes.map_or(MESSAGE, u64::from);
+    if !(1 << 10..=MAX_MESSAGE).contains(&max_batch) {
+        return Err(wrong("maxMessageBytes", "expected 1KiB to 16MiB"));
+    }
+    Ok(Writing {
+        max_batch: usize::try_from(max_batch).unwrap_or(usize::MAX),
+        codec: match config.compression.as_deref() {
+            None | Some("" | "none") => None,
+            Some("gzip") => Some(Codec::Gzip),
+            Some("snappy") => Some(Codec::Snappy),
+            Some("lz4") => Some(Codec::Lz4),
+            Some("zstd") => Some(Codec::Zstd),
+            Some(_) => {
+                let why = "expected `none`, `gzip`, `snappy`, `lz4` or `zstd`";
+                return Err(wrong("compression", why));
+            }
+        },
+    })
 }
 
 fn reading(config: &Config) -> Result<Reading, Wrong> {

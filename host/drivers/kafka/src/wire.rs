@@ -15,6 +15,10 @@ impl From<Odd> for Error {
     }
 }
 
+/// Items of an array: brokers, partitions of a topic, members of a group. What the host does with them takes as many steps, or
+/// the square of that, and with each broker perhaps a connection.
+const ITEMS: i32 = 20_000;
+
 /// The bytes of a request.
 #[derive(Default)]
 pub(crate) struct Writer(pub Vec<u8>);
@@ -147,12 +151,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An array, which is empty where it is null. It grows by what is there, and not by what its length promises.
+    /// An array, which is empty where it is null. It grows by what is there, and not by what its length promises, up to
+    /// [`ITEMS`].
     pub fn array<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, Odd>,
     ) -> Result<Vec<T>, Odd> {
         let count = self.i32()?;
+        if count > ITEMS {
+            return Err(Odd("an array has too many items"));
+        }
         let mut items = Vec::new();
         for _ in 0..count {
             if self.0.is_empty() {
@@ -221,6 +229,12 @@ mod tests {
     fn what_ends_early_or_promises_too_much_is_refused() {
         let long = Reader(&[0x7f, 0xff, 0xff, 0xff]).array(|reader| reader.take(0).map(drop));
         assert!(long.is_err());
+        let bytes = [&(ITEMS + 1).to_be_bytes()[..], &vec![0; ITEMS as usize + 1]].concat();
+        let many = Reader(&bytes).array(|reader| reader.take(1).map(drop));
+        assert!(
+            many.is_err(),
+            "it has as many as it promises, and these are too many"
+        );
         assert!(Reader(&[0, 9, b'a']).string().is_err());
         assert!(Reader(&[0xff, 0xff]).string().is_err());
         assert!(Reader(&[0, 1, 0xff]).string().is_err());

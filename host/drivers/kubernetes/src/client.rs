@@ -12,7 +12,7 @@ use http::{
 };
 use http_body_util::Full;
 use parking_lot::RwLock;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::time::Duration;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -46,6 +46,12 @@ pub(crate) struct Client {
     token: RwLock<Token>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
 /// One request, which only reads.
 pub(crate) struct Asked<'a> {
     /// The path with its query, in percent encoding.
@@ -57,8 +63,8 @@ pub(crate) struct Asked<'a> {
 }
 
 /// The answer to a request, as far as it is one.
-pub(crate) enum Reply {
-    Is(Value),
+pub(crate) enum Reply<T> {
+    Is(T),
     /// The object is absent.
     Missing,
     /// The server has forgotten what the request goes on from.
@@ -117,16 +123,14 @@ impl Client {
             verb: "get",
             about: "its version",
         };
-        let version = self.ask(&asked).await?;
-        let version = version
-            .as_ref()
-            .and_then(|value| value.get("gitVersion")?.as_str());
-        let plain = version.ok_or_else(|| odd(asked.about))?.chars();
-        Ok(plain.filter(char::is_ascii_graphic).take(32).collect())
+        let version: Option<Version> = self.ask(&asked).await?;
+        let version = version.ok_or_else(|| odd(asked.about))?.git_version;
+        let plain = version.chars().filter(char::is_ascii_graphic);
+        Ok(plain.take(32).collect())
     }
 
     /// The answer to a request; none where there is no such object.
-    pub async fn ask(&self, asked: &Asked<'_>) -> Result<Option<Value>> {
+    pub async fn ask<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<Option<T>> {
         match self.reply(asked).await? {
             Reply::Is(value) => Ok(Some(value)),
             Reply::Missing => Ok(None),
@@ -135,7 +139,7 @@ impl Client {
     }
 
     /// The answer to a request. A token that is refused is read anew once, where a file has it.
-    pub async fn reply(&self, asked: &Asked<'_>) -> Result<Reply> {
+    pub async fn reply<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<Reply<T>> {
         self.renew_old().await;
         let shown = self.shown();
         let mut answer = self.send(asked).await?;

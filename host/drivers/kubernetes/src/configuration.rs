@@ -4,12 +4,13 @@ use crate::{
     access::Access,
     client::{Asked, Client, JSON},
     failure::odd,
+    object::Metadata,
     secrets::namespace,
     settings::Parsed,
-    watch::{Watched, missing, version},
+    watch::{Watched, missing},
 };
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -43,6 +44,15 @@ pub(crate) async fn open(parsed: Parsed, site: Site) -> Result<Arc<dyn Driver>> 
     Ok(Arc::new(map))
 }
 
+/// A config map as the server has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    metadata: Metadata,
+    data: Option<BTreeMap<String, String>>,
+    binary_data: Option<BTreeMap<String, String>>,
+}
+
 struct ConfigMap {
     client: Client,
     namespace: String,
@@ -62,7 +72,7 @@ impl ConfigMap {
     }
 
     /// The whole config map.
-    async fn object(&self) -> Result<Value> {
+    async fn object(&self) -> Result<Object> {
         let asked = Asked {
             path: &self.path,
             accept: JSON,
@@ -74,19 +84,15 @@ impl ConfigMap {
     }
 }
 
-/// The items of a config map; none where it is no such object.
-fn items(object: &Value) -> Option<BTreeMap<String, Item>> {
-    let nothing = Map::new();
-    let part = |name: &str| match object.get(name) {
-        None | Some(Value::Null) => Some(nothing.clone()),
-        Some(part) => part.as_object().cloned(),
-    };
+/// The items of a config map.
+fn items(object: Object) -> BTreeMap<String, Item> {
     let mut items = BTreeMap::new();
-    for (name, metadata) in [("binaryData", &[("encoding", "base64")][..]), ("data", &[])] {
-        for (key, value) in part(name)? {
-            let Value::String(value) = value else {
-                return None;
-            };
+    let (binary, data) = (object.binary_data, object.data);
+    for (name, part, metadata) in [
+        ("binaryData", binary, &[("encoding", "base64")][..]),
+        ("data", data, &[]),
+    ] {
+        for (key, value) in part.unwrap_or_default() {
             let mut hasher = blake3::Hasher::new();
             hasher
                 .update(name.as_bytes())
@@ -105,7 +111,7 @@ fn items(object: &Value) -> Option<BTreeMap<String, Item>> {
             items.insert(key, item);
         }
     }
-    Some(items)
+    items
 }
 
 #[async_trait]
@@ -120,7 +126,7 @@ impl Driver for ConfigMap {
 
     async fn get(&self, keys: &[String]) -> Result<Vec<Item>> {
         let object = self.object().await?;
-        let mut items = items(&object).ok_or_else(|| odd(&self.about))?;
+        let mut items = items(object);
         if !keys.is_empty() {
             let asked: BTreeSet<_> = keys.iter().collect();
             items.retain(|key, _| asked.contains(key));
@@ -130,7 +136,8 @@ impl Driver for ConfigMap {
 
     async fn version(&self) -> Result<String> {
         let object = self.object().await?;
-        version(&object).ok_or_else(|| odd(&self.about))
+        let version = object.metadata.version().map(str::to_owned);
+        version.ok_or_else(|| odd(&self.about))
     }
 
     async fn wait(&self, version: &str) -> Result<()> {
@@ -166,19 +173,25 @@ mod tests {
 
     #[test]
     fn items_are_keys_and_bytes_say_so() {
+        let of = |mut map: serde_json::Value| {
+            map["metadata"] = json!({ "resourceVersion": "1" });
+            serde_json::from_value::<Object>(map).map(items)
+        };
         let map = json!({ "data": { "b": "1", "a": "" }, "binaryData": { "c": "AP8=" } });
-        let found = items(&map).unwrap();
+        let found = of(map).unwrap();
         let keys: Vec<_> = found.keys().map(String::as_str).collect();
         assert_eq!(keys, ["a", "b", "c"]);
         assert_eq!(found["c"].value, "AP8=");
         let encoding = ("encoding".to_owned(), "base64".to_owned());
         assert_eq!(found["c"].metadata, [encoding]);
         let changed = json!({ "data": { "b": "2", "a": "" } });
-        let after = items(&changed).unwrap();
+        let after = of(changed).unwrap();
         assert_eq!(after["a"], found["a"], "it has not changed");
         assert_ne!(after["b"].version, found["b"].version);
-        assert!(items(&json!({})).unwrap().is_empty());
-        assert!(items(&json!({ "data": null })).unwrap().is_empty());
-        assert!(items(&json!({ "data": { "a": 1 } })).is_none());
+        assert!(of(json!({})).unwrap().is_empty());
+        assert!(of(json!({ "data": null })).unwrap().is_empty());
+        assert!(of(json!({ "data": { "a": 1 } })).is_err());
+        // Another server that speaks JSON has no config map without items.
+        assert!(serde_json::from_value::<Object>(json!({})).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! The one place where faults of the way and statuses of the server become errors of the host.
 
+use crate::object::Status;
 use http::StatusCode;
-use serde_json::Value;
 use wythe_blocks::{Error, Kind};
 use wythe_client::{Failed, Fault};
 
@@ -48,8 +48,8 @@ pub(crate) fn large(largest: usize) -> Error {
 
 /// Returns whether an answer is a server's own word on a failure, such as that there is no such object.
 pub(crate) fn is_status(body: &[u8]) -> bool {
-    let value: Option<Value> = serde_json::from_slice(body).ok();
-    value.is_some_and(|value| value.get("kind").and_then(Value::as_str) == Some("Status"))
+    let status = serde_json::from_slice::<Status>(body);
+    status.is_ok_and(|status| status.kind == "Status")
 }
 
 /// The error of a status that is no answer; `about` is what was asked for, `verb` what one must be allowed to do with it.
@@ -72,14 +72,7 @@ pub(crate) fn refused(status: StatusCode, body: &[u8], verb: &str, about: &str) 
         500.. => (Kind::Unavailable, format!("the server failed at {about} ({status})")),
         _ => (Kind::Internal, format!("the server answered {about} with {status}")),
     };
-    let value: Option<Value> = serde_json::from_slice(body).ok();
-    let said = value
-        .as_ref()
-        .and_then(|value| value.get("message")?.as_str());
-    let said: String = said
-        .unwrap_or_default()
-        .escape_debug()
-        .take(WORDS)
-        .collect();
+    let said: Status = serde_json::from_slice(body).unwrap_or_default();
+    let said: String = said.message.escape_debug().take(WORDS).collect();
     Error::new(kind, message).with_source(format!("{status}: {said}"))
 }

@@ -5,6 +5,8 @@ mod client;
 mod configuration;
 mod failure;
 mod kubeconfig;
+mod lines;
+mod object;
 mod secrets;
 mod settings;
 mod watch;

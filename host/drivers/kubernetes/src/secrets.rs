@@ -4,11 +4,12 @@ use crate::{
     access::Access,
     client::{Asked, Client, JSON, NAMES, Reply},
     failure::odd,
+    object::{List, Metadata},
     settings::{Parsed, is_namespace},
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::Value as Json;
+use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -62,6 +63,13 @@ pub(crate) fn namespace(parsed: &Parsed, access: &Access, site: &Site) -> Result
     found.map(str::to_owned).ok_or_else(missing)
 }
 
+/// A secret as the server has it, its values in base64.
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+    data: Option<BTreeMap<String, String>>,
+}
+
 /// The end of a page of names.
 enum Page {
     /// The next page begins there.
@@ -103,23 +111,16 @@ impl Store {
             verb: "list",
             about: &about,
         };
-        let list = match self.client()?.reply(&asked).await? {
+        let list: List = match self.client()?.reply(&asked).await? {
             Reply::Is(list) => list,
             Reply::Missing => return Err(odd(&about)),
             Reply::Forgotten => return Ok(Page::Forgotten),
         };
-        let items = list.get("items").and_then(Json::as_array);
-        for item in items.ok_or_else(|| odd(&about))? {
-            let name = item
-                .get("metadata")
-                .and_then(|own| own.get("name")?.as_str());
-            names.push(name.ok_or_else(|| odd(&about))?.to_owned());
+        for item in list.items {
+            names.push(item.metadata.name.ok_or_else(|| odd(&about))?);
         }
-        let next = list
-            .get("metadata")
-            .and_then(|own| own.get("continue")?.as_str());
-        Ok(match next.filter(|next| !next.is_empty()) {
-            Some(next) => Page::Next(next.to_owned()),
+        Ok(match list.metadata.next.filter(|next| !next.is_empty()) {
+            Some(next) => Page::Next(next),
             None => Page::Last,
         })
     }
@@ -166,18 +167,14 @@ impl Driver for Store {
             verb: "get",
             about: &about,
         };
-        let Some(secret) = self.client()?.ask(&asked).await? else {
+        let secret: Option<Object> = self.client()?.ask(&asked).await?;
+        let Some(secret) = secret else {
             return Ok(None);
         };
-        let own = secret.get("metadata").ok_or_else(|| odd(&about))?;
-        let version = own.get("resourceVersion").and_then(Json::as_str);
-        let values = match secret.get("data") {
-            None | Some(Json::Null) => BTreeMap::new(),
-            Some(data) => values(data).ok_or_else(|| odd(&about))?,
-        };
+        let values = values(secret.data.unwrap_or_default());
         Ok(Some(Found {
-            values,
-            version: version.map(str::to_owned),
+            values: values.ok_or_else(|| odd(&about))?,
+            version: secret.metadata.resource_version,
         }))
     }
 
@@ -231,10 +228,10 @@ impl Driver for Store {
 }
 
 /// The values of a secret's data, each in base64.
-fn values(data: &Json) -> Option<BTreeMap<String, Value>> {
-    let pairs = data.as_object()?.iter().map(|(key, value)| {
-        let bytes = STANDARD.decode(value.as_str()?).ok()?;
-        Some((key.clone(), Value::new(bytes)))
+fn values(data: BTreeMap<String, String>) -> Option<BTreeMap<String, Value>> {
+    let pairs = data.into_iter().map(|(key, value)| {
+        let bytes = STANDARD.decode(value).ok()?;
+        Some((key, Value::new(bytes)))
     });
     pairs.collect()
 }
@@ -246,11 +243,17 @@ mod tests {
 
     #[test]
     fn values_are_bytes() {
-        let found = values(&json!({ "a": "AP8=", "b": "" })).unwrap();
+        let of = |data| {
+            let secret = serde_json::from_value::<Object>(json!({ "metadata": {}, "data": data }));
+            values(secret.ok()?.data.unwrap_or_default())
+        };
+        let found = of(json!({ "a": "AP8=", "b": "" })).unwrap();
         assert_eq!(found["a"].reveal(), [0, 255]);
         assert_eq!(found["b"].reveal(), b"");
-        assert!(values(&json!({ "a": "?" })).is_none());
-        assert!(values(&json!({ "a": 1 })).is_none() && values(&json!([])).is_none());
+        assert!(of(json!(null)).unwrap().is_empty());
+        for odd in [json!({ "a": "?" }), json!({ "a": 1 }), json!([])] {
+            assert!(of(odd).is_none());
+        }
     }
 
     #[test]

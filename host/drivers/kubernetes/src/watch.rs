@@ -3,10 +3,13 @@
 use crate::{
     client::{Asked, Client, JSON, LARGEST},
     failure::{large, odd, of_way, refused},
+    lines::Lines,
+    object::{List, Metadata},
     settings::RESYNC,
 };
 use http::StatusCode;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
 use wythe_blocks::{Error, Result};
@@ -24,6 +27,23 @@ pub(crate) struct Watched<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
     pub about: &'a str,
+}
+
+/// A line of a watch.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    kind: String,
+    object: Subject,
+}
+
+/// An object that has changed, or the reason why a watch ends.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Subject {
+    metadata: Metadata,
+    code: Option<u16>,
+    message: String,
 }
 
 /// The end of a watch.
@@ -68,14 +88,15 @@ impl Watched<'_> {
             verb: "list",
             about: self.about,
         };
-        let list = self.client.ask(&asked).await?;
+        let list: Option<List> = self.client.ask(&asked).await?;
         let list = list.ok_or_else(|| odd(self.about))?;
-        let items = list.get("items").and_then(Value::as_array);
-        let items = items.ok_or_else(|| odd(self.about))?;
-        let object = items.iter().find(|item| name(item) == Some(self.name));
-        let object = object.map(|item| version(item).ok_or_else(|| odd(self.about)));
-        let version = version(&list).ok_or_else(|| odd(self.about))?;
-        Ok((object.transpose()?, version))
+        let version = |of: &Metadata| {
+            let version = of.version().map(str::to_owned);
+            version.ok_or_else(|| odd(self.about))
+        };
+        let mut items = list.items.iter().map(|item| &item.metadata);
+        let object = items.find(|item| self.is(item)).map(version);
+        Ok((object.transpose()?, version(&list.metadata)?))
     }
 
     async fn watch(&self, from: &str, version: &str) -> Result<End> {
@@ -100,7 +121,7 @@ impl Watched<'_> {
         let mut opened = self.client.open(asked).await?;
         let status = opened.response.status();
         let body = opened.response.body_mut();
-        let (mut bytes, mut unread) = (0, Vec::new());
+        let (mut bytes, mut lines) = (0, Lines::default());
         while let Some(frame) = opened.connection.frame(body).await {
             let frame = frame.map_err(|fault| of_way(fault, true))?;
             let Ok(piece) = frame.into_data() else {
@@ -110,12 +131,11 @@ impl Watched<'_> {
             if bytes > LARGEST {
                 return Err(large(LARGEST));
             }
-            unread.extend_from_slice(&piece);
+            lines.add(&piece);
             while status == StatusCode::OK
-                && let Some(end) = unread.iter().position(|byte| *byte == b'\n')
+                && let Some(line) = lines.next()
             {
-                let line: Vec<u8> = unread.drain(..=end).collect();
-                if let Some(end) = self.event(&line, before)? {
+                if let Some(end) = self.event(line, before)? {
                     return Ok(end);
                 }
             }
@@ -125,46 +145,36 @@ impl Watched<'_> {
             StatusCode::OK | StatusCode::GONE => Ok(End::Over),
             // The next request has the token that its file has by then.
             StatusCode::UNAUTHORIZED if self.client.renew(shown.as_ref()).await? => Ok(End::Over),
-            status => Err(refused(status, &unread, asked.verb, self.about)),
+            status => Err(refused(status, lines.rest(), asked.verb, self.about)),
         }
     }
 
     /// The end that an event is of the watch; none where it goes on.
     fn event(&self, line: &[u8], before: &str) -> Result<Option<End>> {
-        let value: Value = serde_json::from_slice(line).map_err(|_| odd(self.about))?;
-        let object = value.get("object").ok_or_else(|| odd(self.about))?;
-        match value.get("type").and_then(Value::as_str) {
-            Some("ADDED" | "MODIFIED") if name(object) == Some(self.name) => {
-                let is_same = version(object).as_deref() == Some(before);
+        let event: Event = serde_json::from_slice(line).map_err(|_| odd(self.about))?;
+        let object = event.object;
+        match event.kind.as_str() {
+            "ADDED" | "MODIFIED" if self.is(&object.metadata) => {
+                let is_same = object.metadata.version() == Some(before);
                 Ok((!is_same).then_some(End::Changed))
             }
-            Some("DELETED") if name(object) == Some(self.name) => Ok(Some(End::Changed)),
-            Some("ERROR") => match object.get("code").and_then(Value::as_u64) {
+            "DELETED" if self.is(&object.metadata) => Ok(Some(End::Changed)),
+            "ERROR" => match object.code {
                 Some(410) => Ok(Some(End::Over)),
                 code => {
-                    let status = code.and_then(|code| u16::try_from(code).ok());
-                    let status = status.and_then(|code| StatusCode::from_u16(code).ok());
+                    let status = code.and_then(|code| StatusCode::from_u16(code).ok());
                     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                    let said = object.to_string();
+                    let said = json!({ "message": object.message }).to_string();
                     Err(refused(status, said.as_bytes(), "watch", self.about))
                 }
             },
-            Some(_) => Ok(None),
-            None => Err(odd(self.about)),
+            _ => Ok(None),
         }
     }
-}
 
-fn name(object: &Value) -> Option<&str> {
-    object.get("metadata")?.get("name")?.as_str()
-}
-
-/// The version of an object or a list.
-pub(crate) fn version(object: &Value) -> Option<String> {
-    let version = object.get("metadata")?.get("resourceVersion")?.as_str()?;
-    let is_plain =
-        (1..=64).contains(&version.len()) && version.bytes().all(|b| b.is_ascii_graphic());
-    is_plain.then(|| version.to_owned())
+    fn is(&self, metadata: &Metadata) -> bool {
+        metadata.name.as_deref() == Some(self.name)
+    }
 }
 
 /// The error where there is no such object.

@@ -82,6 +82,7 @@ struct Sql {
     list: String,
     take: String,
     next: String,
+    overdue: String,
     update: String,
     remove: String,
     give_back: String,
@@ -115,6 +116,9 @@ impl Sql {
                  SELECT {columns} FROM taken ORDER BY wake, name"
             ),
             next: format!("SELECT min(wake) FROM {table} WHERE app = $1 AND {FREE}"),
+            overdue: format!(
+                "SELECT count(*) FROM (SELECT FROM {table} WHERE app = $1 AND wake <= $2 AND {FREE} LIMIT $3) AS due"
+            ),
             update: format!(
                 "UPDATE {table} SET version = $3, {changed} WHERE app = $1 AND name = $2 AND version = $7"
             ),
@@ -291,6 +295,19 @@ impl Driver for Jobs {
         });
         let next = next.map_err(Fault::of_read)?;
         Ok(next.map(|next| u64::try_from(next).unwrap_or_default()))
+    }
+
+    async fn overdue(&self, app: &str, until: Timestamp, limit: u32) -> Result<Option<u64>> {
+        let lent = self.held.lend().await?;
+        let (until, limit) = (time(until), i64::from(limit));
+        let values: [Value<'_>; 3] = [&app, &until, &limit];
+        let found = lent.row(&self.sql.overdue, &values).await;
+        let count = found.and_then(|found| match found {
+            Some(found) => column::<i64>(&found, 0).map(Some),
+            None => Ok(None),
+        });
+        let count = count.map_err(Fault::of_read)?;
+        Ok(count.map(|count| u64::try_from(count).unwrap_or_default()))
     }
 
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>> {

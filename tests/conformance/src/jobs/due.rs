@@ -130,3 +130,22 @@ pub(super) async fn next(subject: Subject) {
         .expect("a change");
     assert_eq!(steps::next(&*driver).await, Some(50));
 }
+
+/// A driver that counts its jobs says how many of an app are due and with nobody.
+pub(super) async fn overdue(subject: Subject) {
+    let driver = subject.driver();
+    let count = async |until, limit| driver.overdue(APP, until, limit).await.expect("a count");
+    if count(0, 10).await.is_none() {
+        assert!(!driver.features().counted, "it counts its jobs");
+        return;
+    }
+    put_all(&*driver, &[("a", 1), ("b", 2), ("c", 3)]).await;
+    put(&*driver, row("other", "d", 1)).await;
+    assert_eq!(count(0, 10).await, Some(0));
+    assert_eq!(count(2, 10).await, Some(2));
+    assert_eq!(count(9, 2).await, Some(2), "it stops at the limit");
+    assert_eq!(take(&*driver, 1, 10).await, ["a"]);
+    assert_eq!(count(9, 10).await, Some(2), "one is handed out");
+    driver.delete(APP, "b").await.expect("a deletion");
+    assert_eq!(count(9, 10).await, Some(1));
+}

@@ -96,8 +96,8 @@ async fn compare(driver: &dyn Driver) -> Vec<u64> {
         let group = seen.next().expect("a group");
         assert_eq!(group.topic, depth.topic);
         assert_eq!(
-            (group.messages, group.oldest),
-            (depth.messages, depth.oldest)
+            (group.messages, Some(group.bytes), group.oldest),
+            (depth.messages, depth.bytes, depth.oldest)
         );
     }
     shown.iter().map(|depth| depth.messages).collect()

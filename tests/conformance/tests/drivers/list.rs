@@ -46,6 +46,11 @@ static SUBJECTS: &[Subject] = &[
         "endpoint: {endpoint}; accountName: {account}; accountKey: {key}; queueName: {place}",
     )
     .on(&AZURE_QUEUES),
+    subject(
+        "bindings.kafka",
+        "brokers: {brokers}; namePrefix: {prefix}; clientID: {client}; topics: a; publishTopic: a",
+    )
+    .on(&backends::KAFKA),
     subject("bindings.localstorage", "rootPath: storage").durable(),
     subject("bindings.memory", ""),
     subject("bindings.mqtt3", "url: {url}; topic: a/b").on(&MQTT),

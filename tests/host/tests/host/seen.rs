@@ -78,6 +78,11 @@ async fn ill() -> Result<()> {
     let waits = format!("wythe_backlog_messages{of_topic}}} 1\n");
     let page = page(&running, Format::Prometheus).await;
     ensure!(page.contains(&waits), "{page}");
+    let bytes = format!("wythe_subscription_backlog_bytes{of_topic}}} ");
+    ensure!(
+        value(&page, &bytes).is_some_and(|bytes| bytes > 0),
+        "{page}"
+    );
     ensure!(
         page.contains(&format!("wythe_app_healthy{labels}}} 0\n")),
         "{page}"
@@ -109,6 +114,12 @@ async fn whole(running: &Running) -> Result<()> {
         ensure!(open.contains(sample), "{sample} in {open}");
     }
     Ok(())
+}
+
+/// The whole number after the beginning of a line.
+fn value(page: &str, begin: &str) -> Option<u64> {
+    let (_, rest) = page.split_once(begin)?;
+    rest.lines().next()?.parse().ok()
 }
 
 async fn say(running: &Running, path: &str) -> Result<String> {

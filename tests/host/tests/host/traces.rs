@@ -175,16 +175,26 @@ async fn variables() -> Result<()> {
 }
 
 async fn wrong() -> Result<()> {
-    let mut command = command();
-    command.env("OTEL_TRACES_SAMPLER", "sometimes");
     let project = Project::new(APPS).with("memory", MEMORY);
-    let Err(error) = start(command, project.path(), &[]) else {
-        anyhow::bail!("it started");
-    };
-    let reported = error.to_string();
-    ensure!(
-        reported.contains("OTEL_TRACES_SAMPLER: expected `always_on`"),
-        "{reported}"
-    );
+    for (name, value, expected) in [
+        (
+            "OTEL_TRACES_SAMPLER",
+            "sometimes",
+            "OTEL_TRACES_SAMPLER: expected `always_on`",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            "missing.pem",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE: the file `missing.pem` cannot be read",
+        ),
+    ] {
+        let mut command = command();
+        command.env(name, value);
+        let Err(error) = start(command, project.path(), &[]) else {
+            anyhow::bail!("it started");
+        };
+        let reported = error.to_string();
+        ensure!(reported.contains(expected), "{reported}");
+    }
     Ok(())
 }

@@ -206,3 +206,25 @@ fn the_contract_and_its_page_have_the_same_kinds_of_error() {
         .collect();
     assert_eq!(listed, expected, "wit/README.md and wit/types.wit");
 }
+
+#[test]
+fn the_metrics_are_those_of_their_page() {
+    const PAGE: &str = "host/blocks/README.md";
+    let files = REPOSITORY.rust().filter(|file| file.is_in("host/"));
+    let files = files.filter(|file| !file.path.ends_with("/tests.rs"));
+    let made = files.flat_map(|file| file.text.split("Family::").skip(1));
+    let name = |made: &'static str| {
+        let (kind, rest) = made.split_once('(')?;
+        let is_kind = ["counter", "gauge", "histogram"].contains(&kind);
+        let name = rest.trim_start().strip_prefix('"')?.split('"').next()?;
+        (is_kind && name.starts_with("wythe_")).then_some(name)
+    };
+    let names: BTreeSet<_> = made.filter_map(name).collect();
+    assert!(names.contains("wythe_calls_total"), "{names:?}");
+    let (_, page) = text(PAGE)
+        .split_once("\n# What is measured")
+        .expect("the heading is there");
+    let rows = rows(page.split("\n## ").next().unwrap_or_default());
+    let listed: BTreeSet<_> = rows.iter().flat_map(|row| quoted(row[0])).collect();
+    assert_eq!(listed, names, "{PAGE}");
+}

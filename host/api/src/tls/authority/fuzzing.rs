@@ -1,6 +1,7 @@
 //! Certificates of clients, as a target of the fuzzer: whatever they are for, their name is a word of a header.
 
 use super::*;
+use crate::tls::pair::{check_time, end};
 use http::HeaderValue;
 
 /// A certificate, whose signature nobody checks here, or the subject of one.
@@ -26,5 +27,9 @@ pub fn certificate(data: &[u8]) {
         let mut parts = data.windows(text.len());
         assert!(parts.any(|part| part == text.as_bytes()));
     }
-    drop(check_time(&CertificateDer::from(data)));
+    let certificate = CertificateDer::from(data);
+    drop(check_time(&certificate));
+    // What ends is of a year of four digits.
+    let end = end(&certificate).map_or(0, |end| end.as_secs());
+    assert!(end < 253_402_300_800);
 }

@@ -1,5 +1,7 @@
 //! Authorities of tenants: whose certificate opens which door, and what is nobody else's business.
 
+mod standing;
+
 use super::{clients::Known, *};
 use std::fs;
 use tokio_rustls::rustls::{

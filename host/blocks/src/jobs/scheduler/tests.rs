@@ -1,5 +1,6 @@
 //! The loop under a clock that tests set: due times, clock jumps, misfires, overlaps, bounds and the stop.
 
+mod overdue;
 mod stage;
 
 use super::super::{FailurePolicy, Misfire, Trigger};

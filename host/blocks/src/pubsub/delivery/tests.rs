@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     Callee, Exports, Kind, Metrics, Profile,
     component::Component,
+    log_lines::LogLines,
     pubsub::{
         Driver, Features, Message, OPERATIONS, Receipt, Scopes, SubscribeOptions, seal::Seal,
     },
@@ -212,4 +213,33 @@ async fn an_answer_that_does_not_change_is_given_up() {
 async fn a_broker_without_dead_letters_has_the_letter_first() {
     let asked = asked(false, &[Kind::Exhausted], 3).await;
     assert_eq!(asked, ["publish dead", "publish dead", "ack"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_is_one_line_with_the_next_command() {
+    for (dead_letters, expected) in [
+        (
+            true,
+            "an event is given up, and goes to `dead`; see `wythe pubsub dead pubsub dead`, and send it back by `wythe pubsub redrive`",
+        ),
+        // No command shows the letters of such a broker.
+        (false, "an event is given up, and goes to `dead` "),
+    ] {
+        let lines = LogLines::start();
+        asked(dead_letters, &[], 1).await;
+        let found = lines.with("given up");
+        let [line] = found.as_slice() else {
+            panic!("one line in {found:?}");
+        };
+        for part in [
+            "WARN",
+            expected,
+            "app=cart",
+            "topic=\"orders\"",
+            "reason=\"no\"",
+            "attempts=1",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     work::{Asked, Origin, SMALL, Work, of_work},
 };
 use crate::{
-    Error, Kind as ErrorKind, Result,
+    Error, Kind as ErrorKind, Result, Trace,
     metrics::End,
     workflow::{
         ActivityCall, Failure,
@@ -23,7 +23,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 /// Bytes of a failure's text.
 const TEXT: usize = 4 << 10;
@@ -149,8 +149,9 @@ impl Engine {
                 return Ok(());
             }
             let call = attempt(id, run, task, name, row.attempts + 1);
+            let start = Instant::now();
             let Attempt { outcome, _flight } = self.attempt(asked, call, retry).await;
-            self.count_attempt(name, &outcome);
+            self.count_attempt(name, &outcome, start.elapsed(), asked.order.origin.trace());
             match row.after(task, retry, outcome, now()) {
                 AfterAttempt::Wait(later) => row = later,
                 AfterAttempt::Persist(later) => match self.persist_attempt(asked.key, later).await?
@@ -167,7 +168,7 @@ impl Engine {
         }
     }
 
-    fn count_attempt(&self, name: &str, outcome: &Outcome) {
+    fn count_attempt(&self, name: &str, outcome: &Outcome, took: Duration, trace: Option<Trace>) {
         let end = match outcome {
             Outcome::Done(_) => End::Completed,
             Outcome::Failed { timeout: true, .. } => End::CutShort,
@@ -175,7 +176,7 @@ impl Engine {
             Outcome::Busy => End::Stalled,
         };
         if let Ok((offer, _)) = self.find(Sort::Activity, name) {
-            offer.app.meters().activity_ended(end);
+            offer.app.meters().activity_ended(end, took, trace);
         }
     }
 

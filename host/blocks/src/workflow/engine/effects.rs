@@ -18,7 +18,8 @@ use crate::{
         store::{commit, keys},
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use wythe_manifest::Name;
 
 /// Bytes of a failure in the log.
 const FAILURE: usize = 512;
@@ -74,22 +75,13 @@ impl Engine {
             Status::Pending | Status::Running | Status::Suspended => return,
         };
         if let Some(offer) = self.offer(&meta.app) {
-            offer.app.meters().workflow_ended(end);
+            let took = Duration::from_millis(meta.updated.saturating_sub(meta.created));
+            offer.app.meters().workflow_ended(end, took, meta.trace);
         }
         if end == End::Failed
             && let Some(unsaid) = self.ends.failed.allows()
         {
-            let failure = meta.failure.as_deref().unwrap_or_default();
-            tracing::warn!(
-                tenant = %self.tenant,
-                app = meta.app,
-                workflow = meta.name,
-                instance = meta.id,
-                unsaid,
-                "a workflow failed: {}; see `wythe workflow history {}`, and run it again by `wythe workflow rerun`",
-                cut(failure, FAILURE),
-                meta.id
-            );
+            warn_of_failure(&self.tenant, meta, unsaid);
         }
     }
 
@@ -135,5 +127,55 @@ impl Engine {
             self.deliver_end(parent.clone(), stored.value, None);
         }
         Ok(())
+    }
+}
+
+/// Says in the log that an instance failed, and what to do; so many lines about others were left out.
+fn warn_of_failure(tenant: &Name, meta: &Meta, unsaid: u64) {
+    let failure = meta.failure.as_deref().unwrap_or_default();
+    tracing::warn!(
+        %tenant,
+        app = meta.app,
+        workflow = meta.name,
+        instance = meta.id,
+        unsaid,
+        "a workflow failed: {}; see `wythe workflow history {}`, and run it again by `wythe workflow rerun`",
+        cut(failure, FAILURE),
+        meta.id
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_lines::LogLines;
+    use serde_json::json;
+
+    #[test]
+    fn a_failed_workflow_is_one_line_with_the_next_command() {
+        let lines = LogLines::start();
+        let meta = json!({
+            "id": "order-7", "name": "ship", "app": "orders", "digest": "", "status": "failed",
+            "created": 0, "updated": 0, "run": 1, "next": 0, "hash": vec![0; 32], "custom": null,
+            "output": null, "failure": "no stock".to_owned() + &"!".repeat(2 * FAILURE),
+            "suspended": null, "parent": null,
+        });
+        let meta = serde_json::from_value(meta).expect("a record");
+        warn_of_failure(&"shop".parse().expect("a name"), &meta, 3);
+        let found = lines.with("a workflow failed: no stock!!");
+        let [line] = found.as_slice() else {
+            panic!("one line in {found:?}");
+        };
+        for part in [
+            "WARN",
+            "; see `wythe workflow history order-7`, and run it again by `wythe workflow rerun`",
+            "tenant=shop",
+            "app=\"orders\"",
+            "workflow=\"ship\"",
+            "unsaid=3",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(line.len() < 2 * FAILURE, "the failure is cut: {line}");
     }
 }

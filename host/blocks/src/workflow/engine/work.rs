@@ -51,6 +51,11 @@ impl Origin {
         }
     }
 
+    /// The instance's span, if it has one.
+    pub fn trace(&self) -> Option<Trace> {
+        self.trace
+    }
+
     /// The instance's span; an instance of an earlier version has none, and each question another one.
     pub fn span(&self) -> Trace {
         self.trace.unwrap_or_else(Trace::start)

@@ -6,12 +6,13 @@ use crate::report::Problem;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 use wythe_api::Certificates;
-use wythe_blocks::Error;
-use wythe_manifest::{CertificateFiles, ClientAuthority, HostFile, Name, TenantTls};
+use wythe_blocks::{Entrance, Error};
+use wythe_manifest::{CertificateFiles, ClientAuthority, HostFile, Name, TenantTls, Terms};
 
 /// The time from one look to the next: what is new is in force after 2 s at most.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +65,35 @@ impl Followed {
     }
 }
 
+/// The problem of a host that requires certificates of its clients, and answers others than this machine in clear, where nobody
+/// can show one.
+pub fn unenforced(plain: Option<SocketAddr>, file: &HostFile) -> Option<Problem> {
+    let clients = file.tls.as_ref()?.clients.as_ref();
+    let required = clients.filter(|clients| clients.is_required)?;
+    let open = plain.filter(|address| !address.ip().to_canonical().is_loopback())?;
+    let message = format!(
+        "spec.tls.clientCa: clients that ask in clear, at {open}, show no certificate; leave that address out (`listen`, \
+         `--listen`), have it be of this machine alone, such as 127.0.0.1:{}, or write `clientCertificates: optional`",
+        open.port()
+    );
+    Some(Problem::new(message).at(&required.source))
+}
+
 impl Root {
+    /// Asks clients of a tenant that is served for what its new terms ask for as well, before anything of the change is read: it
+    /// is served under these terms or not at all.
+    pub(super) fn narrow(&self, terms: &Terms) {
+        let routes = self.ground.host.routes();
+        let before = routes.entrance(&terms.tenant);
+        let narrow = before.clone().narrowed(&Entrance::of(Some(terms)));
+        if narrow != before
+            && let Err(error) = routes.enter(&terms.tenant, narrow)
+        {
+            let tenant = &terms.tenant;
+            tracing::error!(%tenant, "its clients are not asked for certificates: {error}");
+        }
+    }
+
     /// Looks at every certificate once.
     pub async fn look_at_certificates(self: &Arc<Self>) {
         let root = self.clone();
@@ -135,5 +164,46 @@ impl Root {
             self.show(mended, &[]);
         }
         *shown = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_others_need_not_show_are_not_required() {
+        let of = |clients: &str| {
+            let text = format!(
+                "apiVersion: wythe/v1\nkind: Host\nspec:\n  \
+                 tls: {{ listen: 1, certificate: a, key: b{clients} }}\n"
+            );
+            let (file, problems) =
+                wythe_manifest::parse_host_file(&text, "wythe-host.yaml".as_ref());
+            assert!(problems.is_empty(), "{problems}");
+            file
+        };
+        let required = of(", clientCa: c");
+        for address in [
+            "0.0.0.0:80",
+            "[::]:80",
+            "192.0.2.1:80",
+            "[::ffff:192.0.2.1]:80",
+        ] {
+            let problem = unenforced(Some(address.parse().unwrap()), &required).expect(address);
+            let found = problem.position.map(|at| (at.line, at.column));
+            assert_eq!(found, Some((4, 55)), "{address}");
+            let begin = format!("spec.tls.clientCa: clients that ask in clear, at {address}, ");
+            assert!(problem.message.starts_with(&begin), "{}", problem.message);
+        }
+        for address in ["127.0.0.1:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            assert!(unenforced(Some(address.parse().unwrap()), &required).is_none());
+        }
+        assert!(unenforced(None, &required).is_none());
+        let open = Some("0.0.0.0:80".parse().unwrap());
+        for clients in ["", ", clientCa: c, clientCertificates: optional"] {
+            assert!(unenforced(open, &of(clients)).is_none(), "{clients}");
+        }
+        assert!(unenforced(open, &HostFile::default()).is_none());
     }
 }

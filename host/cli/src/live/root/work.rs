@@ -156,7 +156,10 @@ impl Root {
         let name = folder.tenant.as_str();
         let done = match boot::has_errors(&tried.problems) {
             true => Err(tried.problems.clone()),
-            false => self.in_time(folder, entry, tenure, &mut tried).await,
+            false => {
+                self.narrow(&tried.terms);
+                self.in_time(folder, entry, tenure, &mut tried).await
+            }
         };
         match done {
             Ok(done) => {

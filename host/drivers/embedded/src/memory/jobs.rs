@@ -218,6 +218,16 @@ impl Driver for Memory {
         Ok(first.map(|(wake, _)| *wake))
     }
 
+    async fn overdue(&self, app: &str, until: Timestamp, limit: u32) -> Result<Option<u64>> {
+        let apps = self.apps();
+        let count = apps.get(app).map_or(0, |app| {
+            let due = app.free(Instant::now());
+            let due = due.take_while(|(wake, _)| *wake <= until);
+            due.take(limit as usize).count()
+        });
+        Ok(Some(count as u64))
+    }
+
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>> {
         let mut apps = self.apps();
         let settle = |change: Settle| match apps.get_mut(&change.app) {
@@ -255,6 +265,24 @@ mod tests {
             occurrences: 0,
             failure: None,
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_due_and_not_handed_out_is_overdue() {
+        let driver = Memory {
+            apps: Mutex::default(),
+            limit: MAX_BYTES,
+        };
+        for name in ["a", "b", "c"] {
+            driver.put(row(name, 1), false).await.unwrap();
+        }
+        let count = async |until, limit| driver.overdue("app", until, limit).await.unwrap();
+        assert_eq!((count(0, 9).await, count(1, 9).await), (Some(0), Some(3)));
+        assert_eq!(count(1, 2).await, Some(2), "it stops at the limit");
+        let lease = Duration::from_secs(60);
+        assert_eq!(driver.take("app", 1, 1, lease).await.unwrap().len(), 1);
+        assert_eq!(count(1, 9).await, Some(2));
+        assert_eq!(driver.overdue("other", 1, 9).await.unwrap(), Some(0));
     }
 
     #[tokio::test]

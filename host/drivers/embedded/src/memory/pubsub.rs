@@ -156,7 +156,7 @@ fn nowhere<T>(_: &[u64]) -> Result<HashMap<u64, T>> {
 
 fn add(groups: &[Arc<Group>], sequence: u64, due: Instant, message: Message) {
     let lane = message.ordering_key.as_deref().map(lane);
-    let published = clock::now();
+    let (published, bytes) = (clock::now(), operator::size(&message));
     let stored = Some(Arc::new(Stored { message, published }));
     for group in groups {
         group.queue.add(vec![Waiting {
@@ -164,6 +164,7 @@ fn add(groups: &[Arc<Group>], sequence: u64, due: Instant, message: Message) {
             due,
             attempts: 0,
             lane,
+            bytes,
             message: stored.clone(),
         }]);
     }

@@ -180,6 +180,28 @@ fn settle(tables: &mut Tables, change: &Settle) -> Result<()> {
     tables.set(app, name, change.row.as_ref())
 }
 
+/// The leases are not held while all are counted: a row that is handed out meanwhile may be among them.
+fn overdue(
+    database: &Handle<Database>,
+    leases: &Mutex<Leases>,
+    app: &str,
+    until: Timestamp,
+    limit: u32,
+) -> Result<u64> {
+    database.with(|database| {
+        let due_index = read(database)?.open_table(DUE_INDEX).map_err(unavailable)?;
+        let (now, mut count) = (Instant::now(), 0);
+        let mut due_index = DueIndex::of(&due_index, app)?;
+        while count < u64::from(limit)
+            && let Some((wake, name)) = due_index.next()?
+            && wake <= until
+        {
+            count += u64::from(leases.lock().is_free(app, &name, now));
+        }
+        Ok(count)
+    })
+}
+
 impl Jobs {
     async fn write(&self, write: Write) -> Result<()> {
         self.committer.submit(write).await.map(drop)
@@ -324,6 +346,12 @@ impl Driver for Jobs {
 
     async fn next(&self, app: &str) -> Result<Option<Timestamp>> {
         self.next_now(app)
+    }
+
+    async fn overdue(&self, app: &str, until: Timestamp, limit: u32) -> Result<Option<u64>> {
+        let (database, leases) = (self.database.clone(), self.leases.clone());
+        let app = app.to_owned();
+        blocking(move || overdue(&database, &leases, &app, until, limit).map(Some)).await
     }
 
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>> {

@@ -5,6 +5,8 @@
 
 mod journal;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use super::{open as open_database, read, unavailable};
 use crate::{

@@ -18,7 +18,8 @@ pub(crate) struct Produce<'a> {
 
 impl Api for Produce<'_> {
     const KEY: i16 = 0;
-    const VERSION: i16 = 3;
+    /// The first one in which a batch may be packed by Zstandard.
+    const VERSION: i16 = 7;
     type Answer = ByTopic<i16>;
 
     fn write(&self, out: &mut Writer) {
@@ -38,8 +39,8 @@ impl Api for Produce<'_> {
         read_topics(answer, |answer| {
             answer.i32()?;
             let error = answer.i16()?;
-            answer.i64()?;
-            answer.i64()?;
+            // The offset, the time and the first offset of the partition.
+            answer.take(8 + 8 + 8)?;
             Ok(error)
         })
     }
@@ -62,9 +63,11 @@ pub(crate) struct Fetched {
 
 impl Api for Fetch {
     const KEY: i16 = 1;
-    const VERSION: i16 = 4;
+    /// The first one in which a broker that packs by Zstandard itself answers.
+    const VERSION: i16 = 10;
     const LIMIT: usize = 64 << 20;
-    type Answer = ByTopic<Fetched>;
+    /// An error, and what there is.
+    type Answer = (i16, ByTopic<Fetched>);
 
     fn write(&self, out: &mut Writer) {
         out.i32(-1);
@@ -72,19 +75,29 @@ impl Api for Fetch {
         out.i32(1);
         out.i32(FETCHED);
         out.i8(0);
+        // Outside of a session, which is asked for by whole lists.
+        out.i32(0);
+        out.i32(-1);
         write_topics(out, &self.topics, |out, (partition, offset)| {
             out.i32(*partition);
+            out.i32(-1);
             out.i64(*offset);
+            out.i64(-1);
             out.i32(OF_PARTITION);
+        });
+        write_topics(out, &ByTopic::<i32>::new(), |out, partition| {
+            out.i32(*partition);
         });
     }
 
     fn read(answer: &mut Reader<'_>) -> Result<Self::Answer, Odd> {
         answer.i32()?;
-        read_topics(answer, |answer| {
+        let error = answer.i16()?;
+        answer.i32()?;
+        let topics = read_topics(answer, |answer| {
             let (partition, error) = (answer.i32()?, answer.i16()?);
-            answer.i64()?;
-            answer.i64()?;
+            // The end of what is in sync, the last offset that is stable, and the first one.
+            answer.take(8 + 8 + 8)?;
             answer.array(|answer| answer.take(16).map(drop))?;
             let records = answer.bytes()?.to_vec();
             Ok(Fetched {
@@ -92,7 +105,8 @@ impl Api for Fetch {
                 error,
                 records,
             })
-        })
+        })?;
+        Ok((error, topics))
     }
 }
 

@@ -1,9 +1,13 @@
 //! The messages of one partition.
 
-use crate::{note::Note, pubsub::message, records::Read};
+use crate::{
+    note::Note,
+    records::{Read, Record},
+};
+use bytes::Bytes;
 use std::collections::{BTreeMap, HashSet};
 use tokio::{sync::oneshot, time::Instant};
-use wythe_blocks::pubsub::{Message, Receipt, Received};
+use wythe_blocks::pubsub::Receipt;
 
 /// Offsets between a group's place and what it reads: one message that is never settled holds up the rest at last.
 const SPAN: i64 = 100_000;
@@ -38,6 +42,16 @@ impl Noted {
     }
 }
 
+/// A message that is out.
+pub(crate) struct Taken {
+    pub record: Record,
+    pub partition: i32,
+    pub offset: i64,
+    /// 1 on the first delivery.
+    pub attempt: u32,
+    pub receipt: Receipt,
+}
+
 pub(super) struct Partition {
     /// The offset of the next message to read.
     next: i64,
@@ -51,7 +65,7 @@ pub(super) struct Partition {
 }
 
 struct Held {
-    message: Message,
+    record: Record,
     attempts: u32,
     /// The number of its delivery and its puller, where it is out.
     out: Option<(u64, u64)>,
@@ -90,10 +104,10 @@ impl Partition {
     /// Gives out up to `count` messages; returns when the next one is due.
     pub fn give(
         &mut self,
-        (puller, serial): (u64, &mut u64),
+        (puller, partition, serial): (u64, i32, &mut u64),
         count: usize,
         receipt: impl Fn(i64, u64) -> Receipt,
-        given: &mut Vec<Received>,
+        given: &mut Vec<Taken>,
     ) -> Option<Instant> {
         let (now, end) = (Instant::now(), given.len() + count);
         let mut due: Option<Instant> = None;
@@ -105,7 +119,7 @@ impl Partition {
             if held.settled.is_some() {
                 continue;
             }
-            if let Some(key) = held.message.ordering_key.as_deref()
+            if let Some(key) = held.record.key.as_ref()
                 && !keys.insert(key)
             {
                 continue;
@@ -121,8 +135,10 @@ impl Partition {
             held.out = Some((*serial, puller));
             held.due = None;
             held.attempts = held.attempts.saturating_add(1);
-            given.push(Received {
-                message: held.message.clone(),
+            given.push(Taken {
+                record: held.record.clone(),
+                partition,
+                offset: *offset,
                 attempt: held.attempts,
                 receipt: receipt(*offset, *serial),
             });
@@ -182,10 +198,9 @@ impl Partition {
             if offset < self.before.end && open.is_none() {
                 continue;
             }
-            let message = message::read(record);
-            self.bytes += size(&message);
+            self.bytes += size(&record);
             let held = Held {
-                message,
+                record,
                 attempts: open.unwrap_or(0),
                 out: None,
                 due: None,
@@ -240,7 +255,7 @@ impl Partition {
             .map(|(offset, _)| *offset)
             .collect();
         for held in done.iter().filter_map(|offset| self.held.remove(offset)) {
-            self.bytes -= size(&held.message);
+            self.bytes -= size(&held.record);
             for waiting in held.settled.into_iter().flat_map(|(_, waiting)| waiting) {
                 // Nobody waits any more where an acknowledgement was given up.
                 let _ = waiting.send(());
@@ -249,10 +264,12 @@ impl Partition {
     }
 }
 
-fn size(message: &Message) -> usize {
-    let attributes = message.attributes.iter();
-    let attributes: usize = attributes
-        .map(|(name, value)| name.len() + value.len())
+/// Bytes of the texts of a record.
+fn size(record: &Record) -> usize {
+    let length = |bytes: Option<&Bytes>| bytes.map_or(0, Bytes::len);
+    let headers = record.headers.iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.len() + length(value.as_ref()))
         .sum();
-    message.data.len() + attributes + message.ordering_key.as_ref().map_or(0, String::len)
+    length(record.key.as_ref()) + length(record.value.as_ref()) + headers
 }

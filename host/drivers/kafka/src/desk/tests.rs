@@ -17,6 +17,7 @@ fn read(records: &[(i64, Option<&str>)], next: i64) -> Read {
     Read {
         records: records.iter().map(record).collect(),
         next: Some(next),
+        size: 0,
     }
 }
 
@@ -27,15 +28,17 @@ fn desk(noted: Noted) -> Desk {
     desk
 }
 
-fn give(desk: &Desk, count: usize) -> Vec<Received> {
+fn give(desk: &Desk, count: usize) -> Vec<Taken> {
     match desk.give(SEAT, count).expect("no error") {
         Given::Some(given) => given,
         Given::None(_) => Vec::new(),
     }
 }
 
-fn texts(given: &[Received]) -> Vec<String> {
-    let texts = given.iter().map(|one| one.message.data.to_vec());
+fn texts(given: &[Taken]) -> Vec<String> {
+    let texts = given
+        .iter()
+        .map(|one| one.record.value.clone().unwrap_or_default().to_vec());
     texts
         .map(|text| String::from_utf8(text).expect("a text"))
         .collect()

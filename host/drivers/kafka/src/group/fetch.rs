@@ -6,7 +6,8 @@ use crate::{
     desk::Desk,
     fault,
     link::{Link, Lost},
-    records::{Read, Unread, decode},
+    records::{Read, UNPACKED, Unread, decode},
+    wire::Odd,
 };
 use futures::future::select_all;
 use std::{
@@ -25,6 +26,9 @@ const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_se
 const UNREADABLE: Duration = Duration::from_secs(1);
 /// The time between two looks whether there is room again.
 const ROOM: Duration = Duration::from_millis(20);
+
+/// Bytes of memory that the records of one answer may come to: the rest of it is asked for again.
+const BYTES: usize = 32 << 20;
 
 /// The partitions of one broker, with their desks.
 type Part = Vec<(Arc<Desk>, i32)>;
@@ -89,36 +93,34 @@ impl Group {
             Link::open(&self.client.target, broker),
         );
         let link = link.await.map_err(|_| Lost::Late.error())??;
+        let mut turn = 0_usize;
         loop {
-            let mut wanted: BTreeMap<&str, Vec<(i32, i64)>> = BTreeMap::new();
-            for (desk, partition) in part {
-                if let Some(offset) = desk.wants(*partition) {
-                    let topic = wanted.entry(&desk.topic).or_default();
-                    topic.push((*partition, offset));
-                }
-            }
-            if wanted.is_empty() {
+            let Some(request) = wanted(part, turn) else {
                 sleep(ROOM).await;
                 continue;
-            }
-            let topics = wanted.into_iter();
-            let topics = topics.map(|(topic, all)| (topic.to_owned(), all));
-            let request = Fetch {
-                wait: i32::try_from(milliseconds(WAIT)).unwrap_or(i32::MAX),
-                topics: topics.collect(),
             };
             let answer = link.ask(&request, WAIT + self.client.target.timeout).await;
-            let answer = answer.map_err(Lost::error)?;
+            let (code, answer) = answer.map_err(Lost::error)?;
+            fault::check(code, "what it was asked for")?;
             *is_read = true;
+            turn = turn.wrapping_add(1);
+            let mut room = BYTES;
             for (topic, all) in answer {
                 for fetched in all {
-                    self.add(part, &request, &topic, fetched).await?;
+                    room -= self.add(part, &request, (&topic, fetched), room).await?;
                 }
             }
         }
     }
 
-    async fn add(&self, part: &Part, request: &Fetch, topic: &str, fetched: Fetched) -> Result<()> {
+    /// Takes what came of a partition, as far as there is room; returns how much of that it needs.
+    async fn add(
+        &self,
+        part: &Part,
+        request: &Fetch,
+        (topic, fetched): (&str, Fetched),
+        room: usize,
+    ) -> Result<usize> {
         let number = fetched.partition;
         let found = part
             .iter()
@@ -127,7 +129,7 @@ impl Group {
         let mut asked = asked.into_iter().flat_map(|(_, all)| all);
         let (Some((desk, _)), Some((_, from))) = (found, asked.find(|(asked, _)| *asked == number))
         else {
-            return Ok(());
+            return Ok(0);
         };
         match fetched.error {
             0 => {}
@@ -142,31 +144,80 @@ impl Group {
                     "the cluster does not have the next event any more, and goes on with the first that it has"
                 );
                 desk.skip(number, first);
-                return Ok(());
+                return Ok(0);
             }
             code => return Err(fault::of(code, &format!("the topic `{topic}`"))),
         }
-        let mut read = Read::default();
-        let decoded = decode(&fetched.records, &mut read);
-        if !read.records.is_empty() || read.next.is_some() {
+        if fetched.records.is_empty() || room == 0 {
+            return Ok(0);
+        }
+        let (read, decoded) = read(fetched.records, *from, room).await;
+        let size = read.size.min(room);
+        if read.next.is_some() {
             desk.add(number, *from, read);
         } else if let Err(unread) = decoded {
-            desk.fail(unreadable(&unread, topic, number));
+            desk.fail(unreadable(&unread, (topic, number, *from)));
             sleep(UNREADABLE).await;
         }
-        Ok(())
+        Ok(size)
     }
 }
 
-fn unreadable(unread: &Unread, topic: &str, partition: i32) -> Error {
-    let place = format!("partition {partition} of the topic `{topic}`");
+/// The next request to a broker, where anything is wanted. Partitions take turns at being the first, for what is behind in an
+/// answer may find no room.
+fn wanted(part: &Part, turn: usize) -> Option<Fetch> {
+    let mut topics: BTreeMap<&str, Vec<(i32, i64)>> = BTreeMap::new();
+    for (desk, partition) in part {
+        if let Some(offset) = desk.wants(*partition) {
+            let topic = topics.entry(&desk.topic).or_default();
+            topic.push((*partition, offset));
+        }
+    }
+    let topics = topics.into_iter();
+    let mut topics: Vec<_> = topics
+        .map(|(topic, mut all)| {
+            let first = turn % all.len();
+            all.rotate_left(first);
+            (topic.to_owned(), all)
+        })
+        .collect();
+    let first = turn % topics.len().max(1);
+    topics.rotate_left(first);
+    (!topics.is_empty()).then(|| Fetch {
+        wait: i32::try_from(milliseconds(WAIT)).unwrap_or(i32::MAX),
+        topics,
+    })
+}
+
+/// Reads what came of one partition, on a thread for what takes long.
+async fn read(records: Vec<u8>, from: i64, room: usize) -> (Read, Result<(), Unread>) {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut read = Read::default();
+        let decoded = decode(&records, from, room, &mut read);
+        (read, decoded)
+    });
+    let broken = |_| {
+        (
+            Read::default(),
+            Err(Odd("a batch cannot be unpacked").into()),
+        )
+    };
+    read.await.unwrap_or_else(broken)
+}
+
+fn unreadable(unread: &Unread, (topic, partition, from): (&str, i32, i64)) -> Error {
+    let place = format!("at offset {from} of partition {partition} of the topic `{topic}`");
     match unread {
-        Unread::Odd(odd) => Error::from(*odd),
+        Unread::Odd(odd) => Error::from(*odd).map_message(|message| format!("{message} ({place})")),
         Unread::Compressed(kind) => Error::unsupported(format!(
-            "a batch in {place} is compressed (kind {kind}), which this build does not read: publish without compression, and set the topic's `compression.type` to `uncompressed` or `producer`"
+            "a batch {place} is compressed in a way without a name (kind {kind}): publish by `gzip`, `snappy`, `lz4` or `zstd`, or without compression"
+        )),
+        Unread::Large => Error::unsupported(format!(
+            "a batch {place} has more than {} MiB when it is unpacked: have its producer write smaller ones (`batch.size`), and move the group's offset behind it",
+            UNPACKED >> 20
         )),
         Unread::Format(format) => Error::unsupported(format!(
-            "a batch in {place} has the message format {format}; expected 2, which Kafka writes since 0.11"
+            "a batch {place} has the message format {format}; expected 2, which Kafka writes since 0.11"
         )),
     }
 }

@@ -1,7 +1,7 @@
 //! The sharing out of partitions among members, by the rules that all clients have.
 
 use super::session::Share;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The share of each member; `counts` has the partitions of each topic.
 pub(super) fn share(
@@ -16,10 +16,11 @@ pub(super) fn share(
         .map(|(member, _)| (member.clone(), Vec::new()))
         .collect();
     let topics: BTreeSet<_> = members.iter().flat_map(|(_, topics)| topics).collect();
+    let wanted: Vec<HashSet<_>> = sorted.iter().map(|(_, all)| all.iter().collect()).collect();
     let mut turn = 0;
     for topic in topics {
-        let readers = sorted.iter().enumerate();
-        let readers = readers.filter(|(_, (_, topics))| topics.contains(topic));
+        let readers = wanted.iter().enumerate();
+        let readers = readers.filter(|(_, topics)| topics.contains(topic));
         let readers: Vec<_> = readers.map(|(place, _)| place).collect();
         let count = counts.get(topic).copied().unwrap_or(0);
         for partition in 0..count {

@@ -1,6 +1,6 @@
 //! The lane of a partition: batches one after the other, each until it is stored, refused, or nobody knows.
 
-use super::{Lanes, unknown};
+use super::{Held, Lanes, Writing, unknown};
 use crate::{
     api::{InitProducerId, Produce},
     client::Client,
@@ -34,13 +34,14 @@ pub(super) struct Job {
     pub size: usize,
     pub deadline: Instant,
     pub answer: oneshot::Sender<Result<()>>,
+    pub _held: Arc<Held>,
 }
 
 pub(super) struct Lane {
     client: Arc<Client>,
     topic: String,
     partition: i32,
-    room: usize,
+    writing: Writing,
     /// The number as a producer, and that of the next record; absent before the first batch, and after one in doubt.
     stamp: Option<Stamp>,
 }
@@ -58,12 +59,12 @@ enum Tried {
 }
 
 impl Lane {
-    pub fn new(client: Arc<Client>, (topic, partition): (String, i32), room: usize) -> Self {
+    pub fn new(client: Arc<Client>, (topic, partition): (String, i32), writing: Writing) -> Self {
         Lane {
             client,
             topic,
             partition,
-            room,
+            writing,
             stamp: None,
         }
     }
@@ -94,7 +95,7 @@ impl Lane {
             let mut batch = vec![first];
             while let Ok(job) = jobs.try_recv() {
                 (bytes, count) = (bytes + job.size, count + job.records.len());
-                if bytes > self.room || count > RECORDS {
+                if bytes > self.writing.room() || count > RECORDS {
                     next = Some(job);
                     break;
                 }
@@ -212,7 +213,10 @@ impl Lane {
         };
         let now = milliseconds(since_1970(SystemTime::now()));
         let now = i64::try_from(now).unwrap_or_default();
-        let batch = encode(records.iter().copied(), now, stamp);
+        let batch = match self.batch(records, now, stamp).await {
+            Ok(batch) => batch,
+            Err(error) => return Tried::Refused(error),
+        };
         let left = deadline.saturating_duration_since(Instant::now());
         let request = Produce {
             topic: &self.topic,
@@ -233,6 +237,18 @@ impl Lane {
             }
             Err(_) => Tried::Doubt,
         }
+    }
+
+    /// Writes a batch; one that is to be packed on a thread for what takes long.
+    async fn batch(&self, records: &[&Record], now: i64, stamp: Stamp) -> Result<Vec<u8>> {
+        let Some(codec) = self.writing.codec else {
+            return Ok(encode(records.iter().copied(), now, stamp, None));
+        };
+        let records: Vec<Record> = records.iter().copied().cloned().collect();
+        let packed =
+            tokio::task::spawn_blocking(move || encode(records.iter(), now, stamp, Some(codec)));
+        let broken = |error| Error::internal("a batch cannot be packed").with_source(error);
+        packed.await.map_err(broken)
     }
 
     fn judge(&self, code: i16, is_in_doubt: &mut bool) -> Tried {

@@ -10,7 +10,7 @@ const CONTENT_TYPE: &str = "content-type";
 /// The content type of a record that says none: Dapr's are such.
 const EVENT: &str = "application/cloudevents+json";
 /// The attributes by which a publish names a key, where it has no ordering key: Dapr's.
-const KEYS: [&str; 2] = ["partitionKey", "__key"];
+pub(crate) const KEYS: [&str; 2] = ["partitionKey", "__key"];
 
 pub(crate) fn record(message: &Message) -> Record {
     let mut attributes = message.attributes.iter();

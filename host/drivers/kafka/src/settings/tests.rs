@@ -66,7 +66,7 @@ fn what_cannot_be_kept_is_refused_by_its_name() {
             json!({ "consumeRetryEnabled": false }),
             "consumeRetryEnabled",
         ),
-        (json!({ "compression": "gzip" }), "compression"),
+        (json!({ "compression": "brotli" }), "compression"),
         (json!({ "version": "0.10.2.0" }), "version"),
         (json!({ "version": "x" }), "version"),
         (json!({ "initialOffset": "first" }), "initialOffset"),

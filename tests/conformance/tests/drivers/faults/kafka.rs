@@ -1,4 +1,8 @@
-//! Kafka alone: logins and TLS, errors by name, a broker that hangs, hosts that share a group.
+//! Kafka alone: logins and TLS, errors by name, a broker that hangs, hosts that share a group, bindings,
+//! compression.
+
+mod input;
+mod packed;
 
 use super::{Test, check, events, run};
 use crate::open::{component, site};
@@ -21,6 +25,21 @@ pub(super) const TESTS: &[(&str, Test)] = &[
     }),
     ("hosts_share_a_group_and_repeat_nothing", |_, server| {
         run(shared(server))
+    }),
+    ("an_input_is_delivered_until_it_is_taken", |_, server| {
+        run(input::taken(server))
+    }),
+    ("an_input_survives_its_server", |_, server| {
+        run(input::survives(server))
+    }),
+    ("an_input_reads_several_topics", |_, server| {
+        run(input::several(server))
+    }),
+    ("what_is_compressed_is_read", |_, server| {
+        run(packed::by_host(server))
+    }),
+    ("what_the_broker_compresses_is_read", |_, _| {
+        run(packed::by_broker())
     }),
 ];
 

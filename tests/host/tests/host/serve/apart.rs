@@ -1,7 +1,10 @@
 //! Tenants in processes of their own: the walls around them, and what becomes of one that ends.
 
-use super::root::{HELLO, MEMORY, Mode, Root, Served};
-use crate::case;
+use super::{
+    root::{HELLO, MEMORY, Mode, Root, Served},
+    tls::certificate,
+};
+use crate::{case, crash::command};
 use anyhow::{Context, Result, ensure};
 use conformance::receiver::{Received, Receiver};
 use host_tests::{client, request};
@@ -358,7 +361,12 @@ async fn spans() -> Result<()> {
     );
     let host = format!("apiVersion: wythe/v1\nkind: Host\nspec: {{ tracing: {tracing} }}\n");
     root.write("wythe-host.yaml", format!("{host}---\n{SHOP}"));
-    let served = root.serve(&[])?;
+    // It is read at the start, within the walls too.
+    root.write("authorities.pem", certificate("host.pem"));
+    let mut command = command();
+    let authorities = root.path().join("authorities.pem");
+    command.env("OTEL_EXPORTER_OTLP_CERTIFICATE", authorities);
+    let served = root.serve_by(command, &[])?;
     // One app is in a process of its own, the other in the host.
     for (tenant, trace) in [("shop", "a"), ("bank", "b")] {
         let trace = trace.repeat(32);

@@ -3,20 +3,35 @@
 use super::{
     both,
     root::{MEMORY, Mode, Root, Served},
-    tls::{ask_as, certificate, problems_soon, put},
+    tls::{ask_as, certificate, connect_as, problems_soon, put},
+};
+use crate::{
+    case,
+    crash::{command, spawn},
 };
 use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::Instant,
+};
 
 pub fn trials() -> Vec<Trial> {
     let both = [
         both("serve::each_tenant_has_clients_of_its_own", apart),
         both("serve::an_authority_of_a_tenant_is_replaced", replaced),
         both("serve::policies_name_clients", policies),
+        both(
+            "serve::an_open_connection_is_judged_by_what_is_in_force",
+            judged,
+        ),
     ];
-    both.into_iter().flatten().collect()
+    let alone = case(
+        "serve::who_requires_certificates_answers_nobody_else_in_clear",
+        in_clear,
+    );
+    both.into_iter().flatten().chain([alone]).collect()
 }
 
 const HOSTS: &str = "\
@@ -191,5 +206,67 @@ async fn policies(mode: Mode) -> Result<()> {
     }
     let answer = served.get(BANK, "/orders/1").await?;
     ensure!(answer.status == 403, "{answer:?}");
+    Ok(())
+}
+
+/// The status of an answer over a connection that stays open; none where it is over.
+async fn status(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<String> {
+    let request = format!("HEAD /a HTTP/1.1\r\nhost: {SHOP}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut said = Vec::new();
+    while !said.ends_with(b"\r\n\r\n") {
+        said.push(stream.read_u8().await.ok()?);
+    }
+    let said = String::from_utf8_lossy(&said).into_owned();
+    Some(said.get(9..12)?.to_owned())
+}
+
+async fn judged(mode: Mode) -> Result<()> {
+    let root = root(mode);
+    let served = root.serve(&[])?;
+    // By another file, and by none of its own beside the host's.
+    let of_host = HOSTS.replace("key: host.key }", "key: host.key, clientCa: others.pem }");
+    let without = of_host.replace("  tls: { clientCa: shop-clients.pem }\n", "");
+    for is_file in [true, false] {
+        soon(&served, Some("partner"), PARTNER).await?;
+        let mut early = connect_as(&served, Some("partner"), SHOP).await?;
+        ensure!(status(&mut early).await.as_deref() == Some("200"));
+        match is_file {
+            true => root.write("shop-clients.pem", certificate("others.pem")),
+            false => root.operator(&without),
+        }
+        let (begun, mut last) = (Instant::now(), String::new());
+        while let Some(found) = status(&mut early).await {
+            // A process of its own begins again by other terms.
+            ensure!(["200", "421", "503"].contains(&&*found), "{found}");
+            ensure!(begun.elapsed() < SOON, "it is let in for ever");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            last = found;
+        }
+        ensure!(last == "421", "it ended after {last}");
+        soon(&served, Some("stranger"), STRANGER).await?;
+        root.write("shop-clients.pem", certificate("clients.pem"));
+        root.operator(HOSTS);
+    }
+    Ok(())
+}
+
+async fn in_clear() -> Result<()> {
+    let root = root(Mode::Shared);
+    root.write("clients.pem", certificate("clients.pem"));
+    let required = "key: host.key, clientCa: clients.pem }\n  listen: 0.0.0.0:0\n";
+    root.operator(&HOSTS.replace("key: host.key }\n", required));
+    let mut serve = command();
+    serve.args(["serve", "--root"]).arg(root.path());
+    let Err(error) = spawn(serve) else {
+        anyhow::bail!("it started");
+    };
+    let reported = error.to_string();
+    for expected in [
+        "wythe-host.yaml:4:",
+        "clients that ask in clear, at 0.0.0.0:0, show no certificate",
+    ] {
+        ensure!(reported.contains(expected), "{reported}");
+    }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Output},
+    process::{Child, Command, Output},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -113,8 +113,12 @@ impl Root {
     }
 
     pub fn serve(&self, more: &[&str]) -> Result<Served> {
+        self.serve_by(command(), more)
+    }
+
+    /// Serves by a command that has an environment of its own.
+    pub fn serve_by(&self, mut command: Command, more: &[&str]) -> Result<Served> {
         let addresses = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
-        let mut command = command();
         command
             .args(["serve", "-o", "json", "--root"])
             .arg(self.path())

@@ -12,6 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{
         ClientConfig, RootCertStore,
         crypto::ring,
@@ -117,6 +118,21 @@ fn client<'a>(
     Ok(config.with_client_auth_cert(vec![chain], key)?)
 }
 
+/// Opens a connection as a client with this certificate, or with none. In TLS 1.3 one that is not let in hears so when it reads.
+pub async fn connect_as(
+    served: &Served,
+    own: Option<&str>,
+    sni: &'static str,
+) -> Result<TlsStream<TcpStream>> {
+    let known = known();
+    let config = client(own, known.iter().map(|(_, certificate)| certificate))?;
+    let address = served.tls.as_deref().context("no HTTPS")?;
+    let stream = TcpStream::connect(address).await?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let name = ServerName::try_from(sni)?;
+    Ok(connector.connect(name, stream).await?)
+}
+
 /// Asks as a client with this certificate, or with none; an error where it is not let in.
 pub async fn ask_as(
     served: &Served,
@@ -124,13 +140,7 @@ pub async fn ask_as(
     sni: &'static str,
     (host, path): (&str, &str),
 ) -> Result<Said> {
-    let known = known();
-    let config = client(own, known.iter().map(|(_, certificate)| certificate))?;
-    let address = served.tls.as_deref().context("no HTTPS")?;
-    let stream = TcpStream::connect(address).await?;
-    let connector = TlsConnector::from(Arc::new(config));
-    let name = ServerName::try_from(sni)?;
-    let mut stream = connector.connect(name, stream).await?;
+    let mut stream = connect_as(served, own, sni).await?;
     let shown = stream.get_ref().1.peer_certificates();
     let shown = shown.and_then(|all| all.first()).cloned();
     let request = format!(
@@ -139,7 +149,7 @@ pub async fn ask_as(
     stream.write_all(request.as_bytes()).await?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).await?;
-    let known = known.into_iter();
+    let known = known().into_iter();
     let mut found = known
         .filter(|(_, certificate)| Some(certificate) == shown.as_ref())
         .map(|(name, _)| name);

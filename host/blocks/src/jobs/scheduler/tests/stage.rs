@@ -11,10 +11,10 @@ use crate::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
 };
@@ -182,6 +182,20 @@ impl Stage {
         *self.store.fake.lock() = Some(wake);
     }
 
+    /// Lets the driver say no more how many jobs are overdue.
+    pub fn says_nothing(&self) {
+        self.store.is_silent.store(true, SeqCst);
+    }
+
+    /// The metrics of jobs that are overdue.
+    pub async fn overdue(&self) -> String {
+        let mut page = crate::metrics::Page::new(HashSet::new());
+        for overdue in self.jobs.overdue().await {
+            overdue.collect(&mut page, "tenant");
+        }
+        page.write(crate::Format::Prometheus)
+    }
+
     pub fn takes_of_driver(&self) -> usize {
         self.store.takes.load(SeqCst)
     }
@@ -266,6 +280,7 @@ struct Store {
     writes: AtomicUsize,
     takes: AtomicUsize,
     fake: Mutex<Option<Option<Timestamp>>>,
+    is_silent: AtomicBool,
 }
 
 type Rows = BTreeMap<(String, String), (Row, Option<Instant>)>;
@@ -356,6 +371,16 @@ impl Driver for Store {
             .values()
             .filter(|(row, lease)| row.app == app && is_free(lease));
         Ok(free.filter_map(|(row, _)| row.wake).min())
+    }
+
+    async fn overdue(&self, app: &str, until: Timestamp, limit: u32) -> Result<Option<u64>> {
+        let rows = self.rows.lock();
+        let free = rows
+            .values()
+            .filter(|(row, lease)| row.app == app && is_free(lease));
+        let due = free.filter(|(row, _)| row.wake.is_some_and(|wake| wake <= until));
+        let count = due.take(limit as usize).count() as u64;
+        Ok((!self.is_silent.load(SeqCst)).then_some(count))
     }
 
     async fn settle(&self, changes: Vec<Settle>) -> Vec<Result<()>> {

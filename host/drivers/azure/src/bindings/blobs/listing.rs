@@ -97,6 +97,10 @@ pub(super) struct Listed {
 pub(super) fn read(body: &[u8]) -> Result<Listed, String> {
     let root = Element::read(body)?;
     let found = root.find(&["Blobs"]).ok_or("a list without `Blobs`")?;
+    // Each of them takes three hundred times its bytes.
+    if found.all("Blob").nth(MOST as usize).is_some() {
+        return Err(format!("more than {MOST} blobs"));
+    }
     let blobs = found.all("Blob").map(blob).collect::<Result<Vec<_>, _>>()?;
     Ok(Listed {
         number: blobs.len(),
@@ -178,6 +182,12 @@ mod tests {
         assert_eq!(blob["Properties"]["ContentType"], Value::Null);
         assert_eq!(blob["Metadata"]["author"], "ada");
         assert_eq!((listed.number, listed.next.as_str()), (1, "m"));
+        let many = |count: usize| format!("<a><Blobs>{}</Blobs></a>", "<Blob/>".repeat(count));
+        assert_eq!(read(many(5_000).as_bytes()).unwrap().number, 5_000);
+        assert!(
+            read(many(5_001).as_bytes()).is_err(),
+            "more than were asked for"
+        );
         for odd in [
             "<a/>",
             "<a><Blobs><Blob><Properties><Content-Length>x</Content-Length></Properties></Blob></Blobs></a>",

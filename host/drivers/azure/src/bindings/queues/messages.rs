@@ -5,7 +5,7 @@ use crate::{
     fault::Fault,
 };
 use bytes::Bytes;
-use http::Method;
+use http::{Method, StatusCode};
 use wythe_blocks::Result;
 use wythe_client::{Effect, Element, encode};
 
@@ -107,7 +107,11 @@ impl Queue {
         call.header("content-type", "application/xml");
         call.body = body(text);
         let sent = self.session.send(call).await?;
-        Ok(sent.map(drop))
+        // A page that somebody in between answers with is no word of the service.
+        Ok(sent.and_then(|answer| match answer.status {
+            StatusCode::CREATED => Ok(()),
+            status => Err(Fault::Odd(format!("status {status}"))),
+        }))
     }
 
     /// Receives a message, which is hidden from others for so many seconds.

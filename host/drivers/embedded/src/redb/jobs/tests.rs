@@ -138,3 +138,27 @@ async fn a_format_of_a_newer_build_is_refused() {
     let expected = "has format 3; this build reads up to 2; use the newer build that wrote it";
     assert!(error.message().ends_with(expected), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_due_and_not_handed_out_is_overdue() {
+    let directory = tempfile::tempdir().unwrap();
+    let index = write_old(&directory.path().join("jobs.redb"));
+    let config = Config {
+        path: None,
+        cache_size: None,
+    };
+    let driver = open(config, site(directory.path())).await.unwrap();
+    let wakes = index.iter().filter(|(of, ..)| of == "shop");
+    let wakes: Vec<_> = wakes.map(|(_, wake, _)| *wake).collect();
+    let (first, all) = (wakes[0], wakes.len() as u64);
+    let count = async |until, limit| driver.overdue("shop", until, limit).await.unwrap();
+    assert_eq!(count(first - 1, 100).await, Some(0));
+    assert_eq!(count(u64::MAX, 100).await, Some(all));
+    assert_eq!(count(u64::MAX, 2).await, Some(2), "it stops at the limit");
+    driver.take("shop", u64::MAX, 3, LEASE).await.unwrap();
+    assert_eq!(count(u64::MAX, 100).await, Some(all - 3));
+    assert_eq!(
+        driver.overdue("none", u64::MAX, 100).await.unwrap(),
+        Some(0)
+    );
+}

@@ -271,17 +271,19 @@ impl<'a> Stage<'a> {
         (delay, due): (Duration, Instant),
         message: Message,
     ) -> Result<()> {
-        let stored = Waiting {
+        let mut stored = Waiting {
             sequence,
             due,
             attempts: 0,
             lane: message.ordering_key.as_deref().map(lane),
+            bytes: 0,
             message: None,
         };
         let (ephemeral, durable): (Vec<_>, Vec<_>) =
             groups.iter().cloned().partition(|group| group.ephemeral);
         if !durable.is_empty() {
             let bytes = message::encode(topic, self.now.clock, &message);
+            stored.bytes = bytes.len() as u64;
             self.tables
                 .messages
                 .insert(sequence, bytes.as_slice())
@@ -291,9 +293,13 @@ impl<'a> Stage<'a> {
             self.write_pending(group.number, sequence, delay, 0, stored.lane)?;
             self.effects.push(Effect::Add(group, stored.clone()));
         }
-        let published = self.now.clock;
+        let (published, bytes) = (self.now.clock, operator::size(&message));
         let message = Some(Arc::new(Stored { message, published }));
-        let waiting = Waiting { message, ..stored };
+        let waiting = Waiting {
+            message,
+            bytes,
+            ..stored
+        };
         let add = |group| Effect::Add(group, waiting.clone());
         self.effects.extend(ephemeral.into_iter().map(add));
         Ok(())

@@ -58,20 +58,28 @@ pub(super) fn load(database: &Database, topics: &mut Topics) -> Result<()> {
         by_number.insert(number, topics.restore(topic, name, number, false));
     }
     let pending = transaction.open_table(PENDING).map_err(unavailable)?;
-    load_pending(&pending, &by_number, topics)?;
+    let mut waiting = load_pending(&pending, &by_number, topics)?;
     let messages = transaction.open_table(MESSAGES).map_err(unavailable)?;
     for item in messages.iter().map_err(unavailable)? {
         let (sequence, message) = item.map_err(unavailable)?;
         topics.restore_bytes(sequence.value(), message.value().len() as u64);
     }
+    for (number, group) in &by_number {
+        let mut stored = waiting.remove(number).unwrap_or_default();
+        for one in &mut stored {
+            one.bytes = topics.bytes_of(one.sequence);
+        }
+        bring(group, stored);
+    }
     Ok(())
 }
 
+/// The messages that wait, by the number of their group, whose bytes are not known yet.
 fn load_pending(
     pending: &impl ReadableTable<(u64, u64), (u64, u32, Lane)>,
     groups: &HashMap<u64, Arc<Group>>,
     topics: &mut Topics,
-) -> Result<()> {
+) -> Result<HashMap<u64, Vec<Waiting>>> {
     let (now, clock) = (Instant::now(), clock::now());
     let mut waiting: HashMap<u64, Vec<Waiting>> = HashMap::new();
     for item in pending.iter().map_err(unavailable)? {
@@ -88,14 +96,12 @@ fn load_pending(
             due,
             attempts,
             lane,
+            bytes: 0,
             message: None,
         });
         topics.restore_message(sequence);
     }
-    for (number, group) in groups {
-        bring(group, waiting.remove(number).unwrap_or_default());
-    }
-    Ok(())
+    Ok(waiting)
 }
 
 /// Adds what the queue lacks of what is stored, and takes out what is not stored any more.

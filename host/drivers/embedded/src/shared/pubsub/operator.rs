@@ -67,7 +67,7 @@ pub(crate) fn backlog(
         .iter()
         .map(|(_, _, group)| group.queue.depth())
         .collect();
-    let elsewhere = depths.iter().filter_map(|(_, oldest)| match oldest {
+    let elsewhere = depths.iter().filter_map(|depth| match &depth.oldest {
         Some((number, None)) => Some(*number),
         _ => None,
     });
@@ -76,15 +76,16 @@ pub(crate) fn backlog(
         .iter()
         .zip(depths)
         .filter(|((_, name, _), _)| name != HELD);
-    let waiting = named.map(|((topic, name, _), (messages, oldest))| {
-        let published = oldest.and_then(|(number, message)| match message {
+    let waiting = named.map(|((topic, name, _), depth)| {
+        let published = depth.oldest.and_then(|(number, message)| match message {
             Some(stored) => Some(stored.published),
             None => elsewhere.get(&number).map(|(_, at)| *at),
         });
         Depth {
             topic: topic.clone(),
             group: name.clone(),
-            messages: messages as u64,
+            messages: depth.messages as u64,
+            bytes: Some(depth.bytes),
             oldest: published.map(clock::time),
         }
     });
@@ -148,7 +149,8 @@ pub(crate) fn check_deserted(group: &Group) -> Result<()> {
     }
 }
 
-fn size(message: &Message) -> u64 {
+/// Bytes of a message that is in memory.
+pub(crate) fn size(message: &Message) -> u64 {
     let attributes = message.attributes.iter();
     let attributes = attributes.map(|(name, value)| name.len() + value.len());
     (message.data.len() + attributes.sum::<usize>()) as u64

@@ -34,6 +34,8 @@ pub(crate) struct Waiting {
     /// Deliveries so far.
     pub attempts: u32,
     pub lane: Option<Lane>,
+    /// Bytes of the message, as its operator sees them.
+    pub bytes: u64,
     /// Absent where it is kept elsewhere and read when it is delivered.
     pub message: Option<Arc<Stored>>,
 }
@@ -47,6 +49,13 @@ pub(crate) struct Stored {
 
 /// The number of the oldest message, and the message where it is here.
 pub(crate) type Oldest = (u64, Option<Arc<Stored>>);
+
+/// The messages of a queue that are here and out.
+pub(crate) struct Depth {
+    pub messages: usize,
+    pub bytes: u64,
+    pub oldest: Option<Oldest>,
+}
 
 /// A message of a queue as an operator sees it.
 pub(crate) struct Seen {
@@ -132,12 +141,16 @@ impl Queue {
         seen
     }
 
-    /// Returns how many messages are here and out, and the oldest of them.
-    pub(crate) fn depth(&self) -> (usize, Option<Oldest>) {
+    /// Returns how many messages are here and out, with their bytes and the oldest of them.
+    pub(crate) fn depth(&self) -> Depth {
         let mut state = self.state();
         let oldest = state.oldest();
         let message = |one: &u64| state.items.get(one).and_then(|item| item.message.clone());
-        (state.items.len(), oldest.map(|one| (one, message(&one))))
+        Depth {
+            messages: state.items.len(),
+            bytes: state.bytes,
+            oldest: oldest.map(|one| (one, message(&one))),
+        }
     }
 
     pub(crate) fn sequences(&self) -> Vec<u64> {

@@ -273,6 +273,11 @@ impl Topics {
         }
     }
 
+    /// Returns the bytes of a message that somebody wants; 0 of another one.
+    pub(crate) fn bytes_of(&self, sequence: u64) -> u64 {
+        self.wanted.get(&sequence).map_or(0, |wanted| wanted.bytes)
+    }
+
     /// Returns the groups that get what is published.
     pub(crate) fn groups(&self, topic: &str) -> Vec<Arc<Group>> {
         let groups = self.topics.get(topic).into_iter().flatten();

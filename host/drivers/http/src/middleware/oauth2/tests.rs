@@ -80,7 +80,8 @@ fn asked(answer: &Response<Body>) -> HashMap<String, String> {
     url.query_pairs().into_owned().collect()
 }
 
-const TOKEN: &str = "{\"access_token\": \"t1\", \"token_type\": \"bearer\", \"expires_in\": 60}";
+const TOKEN: &str =
+    "{\"access_token\": \"the-token\", \"token_type\": \"bearer\", \"expires_in\": 60}";
 
 #[tokio::test]
 async fn a_browser_logs_in_and_comes_back_to_what_it_asked_for() {
@@ -119,11 +120,11 @@ async fn a_browser_logs_in_and_comes_back_to_what_it_asked_for() {
     );
     let next = request("/cart", &preserved(&back));
     let token = login.token(next.headers()).expect("a token");
-    assert_eq!(token, "Bearer t1");
+    assert_eq!(token, "Bearer the-token");
     for cookie in back.headers().get_all(SET_COOKIE) {
         let text = cookie.to_str().expect("a text");
         assert!(text.contains("; HttpOnly; SameSite=Lax; Secure") && text.contains("; Path=/t;"));
-        assert!(!text.contains("t1"), "{text}");
+        assert!(!text.contains("the-token"), "{text}");
     }
 }
 

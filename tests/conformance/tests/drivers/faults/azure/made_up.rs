@@ -64,6 +64,8 @@ async fn another() {
     assert_eq!(error.kind(), Kind::Internal);
     let expected = "is not one of this service: check `endpoint`";
     assert!(error.message().contains(expected), "{error}");
+    let error = create(&*driver, "one").await.expect_err("a page");
+    assert_eq!(error.kind(), Kind::UnknownOutcome, "{error}");
     let other = fake("SSH-2.0-OpenSSH_9\r\n", NOTHING);
     let error = refused(other, "").await;
     assert_eq!(error.kind(), Kind::Unavailable, "{error}");

@@ -41,7 +41,7 @@ fn ok(body: &str) -> String {
 /// Opens, and then says something else.
 fn after_opening(request: &str, body: &str) -> String {
     match request.contains("count_only") || request.starts_with("POST /v3/maintenance") {
-        true => ok("{}"),
+        true => ok(r#"{"header":{"revision":"1"}}"#),
         false => body.to_owned(),
     }
 }
@@ -88,7 +88,7 @@ pub(super) async fn servers(kind: &'static Kinds) {
 /// A put whose answer cannot be read may have happened.
 pub(super) async fn endless(kind: &'static Kinds) {
     let directory = tempfile::tempdir().expect("a directory");
-    let cases: [(Answers, Kind); 3] = [
+    let cases: [(Answers, Kind); 4] = [
         (
             |request: &str| after_opening(request, "HTTP/1.1 200 OK\r\n\r\n{\"a\":\"*"),
             Kind::Invalid,
@@ -98,7 +98,15 @@ pub(super) async fn endless(kind: &'static Kinds) {
             Kind::Unavailable,
         ),
         (
-            |request: &str| after_opening(request, &ok(r#"{"kvs":[{"key":"?"}],"responses":7}"#)),
+            |request: &str| {
+                let odd = r#"{"header":{"revision":"1"},"kvs":[{"key":"?"}],"responses":7}"#;
+                after_opening(request, &ok(odd))
+            },
+            Kind::Internal,
+        ),
+        // Another server that speaks JSON: it does not say that there is no such row.
+        (
+            |request: &str| after_opening(request, &ok("{}")),
             Kind::Internal,
         ),
     ];

@@ -31,6 +31,7 @@ pub(super) struct Item {
     pub(super) due: Instant,
     pub(super) attempts: u32,
     pub(super) lane: Option<Lane>,
+    pub(super) bytes: u64,
     pub(super) message: Option<Arc<Stored>>,
     pub(super) state: DeliveryState,
 }
@@ -38,6 +39,8 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) items: HashMap<u64, Item>,
+    /// Bytes of all of them.
+    pub(super) bytes: u64,
     /// The lowest number that may be here.
     first: u64,
     /// Messages that are here and the first of their lane.
@@ -67,6 +70,7 @@ impl State {
             due,
             attempts,
             lane,
+            bytes,
             message,
         } = message;
         let first = match lane {
@@ -78,16 +82,17 @@ impl State {
             }
         };
         self.first = self.first.min(sequence);
-        self.items.insert(
-            sequence,
-            Item {
-                due,
-                attempts,
-                lane,
-                message,
-                state: DeliveryState::Here,
-            },
-        );
+        let item = Item {
+            due,
+            attempts,
+            lane,
+            bytes,
+            message,
+            state: DeliveryState::Here,
+        };
+        let before = self.items.insert(sequence, item);
+        self.bytes += bytes;
+        self.bytes -= before.map_or(0, |item| item.bytes);
         if first {
             self.ready.insert((due, sequence));
         }
@@ -212,6 +217,7 @@ impl State {
         let Some(item) = self.items.remove(&sequence) else {
             return;
         };
+        self.bytes -= item.bytes;
         self.ready.remove(&(item.due, sequence));
         let Some(lane) = item.lane else { return };
         let Some(members) = self.lanes.get_mut(&lane) else {

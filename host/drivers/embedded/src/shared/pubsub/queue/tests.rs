@@ -10,6 +10,7 @@ fn message(sequence: u64, key: Option<&str>, delay: u64) -> Waiting {
         due,
         attempts: 0,
         lane: key.map(lane),
+        bytes: 7,
         message: None,
     }
 }
@@ -181,4 +182,24 @@ async fn what_an_operator_held_keeps_its_place_in_the_key() {
     assert_eq!(queue.hold_idle(1).unwrap_err().kind(), Kind::Conflict);
     queue.finish(queue.hold_idle(2).unwrap().sequence);
     assert!(taken(&queue, member).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bytes_of_a_queue_are_those_that_nobody_has_acknowledged() {
+    let queue = Queue::default();
+    let member = queue.join();
+    let large = Waiting {
+        bytes: 1 << 40,
+        ..message(2, None, 0)
+    };
+    queue.add(vec![message(1, None, 0), large]);
+    let bytes = || queue.depth().bytes;
+    assert_eq!(bytes(), 7 + (1 << 40));
+    let out = taken(&queue, member);
+    queue.retry(queue.hold(&out[0].2).unwrap().sequence, Duration::ZERO);
+    assert_eq!(bytes(), 7 + (1 << 40), "what is out or comes again counts");
+    settle(&queue, &out[1].2);
+    settle(&queue, &taken(&queue, member)[0].2);
+    queue.finish(1);
+    assert_eq!(bytes(), 0);
 }

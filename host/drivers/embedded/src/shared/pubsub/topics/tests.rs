@@ -27,6 +27,7 @@ fn publish(topics: &mut Topics, topic: &str) -> Result<u64> {
             due,
             attempts: 0,
             lane: None,
+            bytes: 7,
             message: None,
         }]);
     }

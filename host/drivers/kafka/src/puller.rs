@@ -1,8 +1,9 @@
 //! A subscription's place at a group: it takes what waits, and gives back what it has when it goes.
 
 use crate::{
-    desk::{Desk, Given},
+    desk::{Desk, Given, Taken},
     group::Group,
+    pubsub::message,
 };
 use async_trait::async_trait;
 use futures::future::{join_all, pending};
@@ -17,25 +18,29 @@ use wythe_blocks::{
 /// The time for which an acknowledgement waits for the cluster.
 const NOTED: Duration = Duration::from_secs(30);
 
-pub(super) struct Puller {
+pub(crate) struct Puller {
     group: Arc<Group>,
     desk: Arc<Desk>,
     number: u64,
 }
 
 impl Puller {
-    pub fn new(group: Arc<Group>, desk: Arc<Desk>) -> Self {
-        Puller {
-            group,
-            desk,
+    /// Takes a seat at a topic of a group; absent where the group is ending.
+    pub fn sit(group: &Arc<Group>, topic: &str) -> Option<Self> {
+        Some(Puller {
+            desk: group.sit(topic)?,
+            group: group.clone(),
             number: random::next(),
-        }
+        })
     }
-}
 
-#[async_trait]
-impl Consumer for Puller {
-    async fn pull(&self, max: usize) -> Result<Vec<Received>> {
+    /// The topic that it reads.
+    pub fn topic(&self) -> &str {
+        &self.desk.topic
+    }
+
+    /// Waits for messages, and takes at most so many.
+    pub async fn take(&self, max: usize) -> Result<Vec<Taken>> {
         loop {
             let mut arrival = pin!(self.desk.arrival.notified());
             // What comes from here on wakes it.
@@ -55,6 +60,19 @@ impl Consumer for Puller {
                 () = due => {}
             }
         }
+    }
+}
+
+#[async_trait]
+impl Consumer for Puller {
+    async fn pull(&self, max: usize) -> Result<Vec<Received>> {
+        let taken = self.take(max).await?.into_iter();
+        let received = taken.map(|taken| Received {
+            message: message::read(taken.record),
+            attempt: taken.attempt,
+            receipt: taken.receipt,
+        });
+        Ok(received.collect())
     }
 
     async fn ack(&self, receipts: Vec<Receipt>) -> Vec<Result<()>> {
