@@ -5,6 +5,8 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +14,9 @@ use tempfile::TempDir;
 
 /// The time that a server may take until it answers: far more than on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Ports for servers: Linux gives those from 32768 on to outgoing connections (`net.ipv4.ip_local_port_range`).
+const LISTENED: Range<u16> = 10_240..32_000;
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 /// Starts on other ports, where somebody else took the one that was free a moment ago.
 const PORTS: usize = 5;
 
@@ -118,11 +123,20 @@ impl Server {
     }
 }
 
+/// A port of this machine that is free. It lies below those that the kernel gives to outgoing connections, one of
+/// which could otherwise take it before the server does, or while the server restarts.
 pub(crate) fn free_port() -> Result<u16, Missing> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let address = listener.and_then(|listener| listener.local_addr());
-    let port = address.map(|address| address.port());
-    port.map_err(|error| Missing(format!("no free port: {error}")))
+    let mut last = None;
+    for _ in 0..LISTENED.len() {
+        // Another process of tests begins elsewhere.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) + 97 * std::process::id() as usize;
+        let port = LISTENED.start + (number % LISTENED.len()) as u16;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(Missing(format!("no free port: {last:?}")))
 }
 
 fn launch(program: &dyn Program, site: &Site) -> Result<Process, Missing> {

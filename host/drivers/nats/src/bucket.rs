@@ -1,6 +1,7 @@
 //! A bucket of keys and values, as NATS lays it out: a stream with a message for each key, whose number is its version.
 
 mod backing;
+mod entry;
 mod keys;
 
 use crate::{
@@ -8,14 +9,15 @@ use crate::{
     client::{Answer, Client, Session, Stored},
     failure::{Effect, NO_MESSAGE, odd},
     settings::Made,
-    wire::{self, Outgoing},
+    wire::Outgoing,
 };
 use backing::{Configured, find_or_make};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+pub(crate) use entry::{Detail, Row};
+use entry::{GotMessage, message, row};
 use futures::{TryStreamExt as _, stream};
 use keys::{below, decode, encode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -35,8 +37,6 @@ pub(crate) const STEP: Duration = Duration::from_micros(500);
 const BATCHES: usize = 16;
 /// Marks that are removed at once.
 const SWEEPS: usize = 16;
-/// The header with what an entry has beside its value.
-const DETAIL: &str = "Wythe-Entry";
 
 /// A bucket that is there.
 pub(crate) struct Bucket {
@@ -47,40 +47,14 @@ pub(crate) struct Bucket {
     replicas: u32,
     /// Several entries can be written together.
     has_batches: bool,
+    /// The server removes entries at their end.
+    has_ends: bool,
     batches: Semaphore,
-}
-
-/// An entry, or what is left of one that was deleted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
-    pub revision: u64,
-    /// The value; absent where it was deleted.
-    pub value: Option<Bytes>,
-    pub detail: Detail,
-}
-
-/// The part of an entry beside its value.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(default)]
-pub(crate) struct Detail {
-    #[serde(rename = "contentType", skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fence: Option<u64>,
 }
 
 #[derive(Deserialize)]
 struct Got {
     message: GotMessage,
-}
-
-#[derive(Deserialize)]
-struct GotMessage {
-    seq: u64,
-    #[serde(default)]
-    hdrs: String,
-    #[serde(default)]
-    data: String,
 }
 
 impl Bucket {
@@ -102,6 +76,7 @@ impl Bucket {
         }
         Ok(Bucket {
             has_batches: found.allow_atomic && client.is_from(batch::SINCE),
+            has_ends: found.allow_msg_ttl && client.is_from(backing::ENDS),
             batches: Semaphore::new(BATCHES),
             session,
             name: name.to_owned(),
@@ -122,6 +97,11 @@ impl Bucket {
     /// Returns whether several entries can be written together.
     pub fn has_batches(&self) -> bool {
         self.has_batches
+    }
+
+    /// Returns whether an entry can have an end.
+    pub fn has_ends(&self) -> bool {
+        self.has_ends
     }
 
     /// Bytes of a value.
@@ -367,37 +347,4 @@ pub(crate) async fn apart(turn: u32, step: Duration) {
 /// The error of a write that others overtook each time.
 pub(crate) fn overtaken(about: &str) -> Error {
     Error::unavailable(format!("{about} changed under {TRIES} tries to write it"))
-}
-
-/// The message of an entry, or the mark of one that is deleted.
-fn message(subject: String, value: Option<Bytes>, detail: &Detail) -> Result<Outgoing> {
-    let Some(value) = value else {
-        return Ok(Outgoing::new(subject, Bytes::new()).with("KV-Operation", "DEL"));
-    };
-    let detail = serde_json::to_string(detail).map_err(|_| odd())?;
-    let message = Outgoing::new(subject, value);
-    Ok(match detail.as_str() {
-        "{}" => message,
-        _ => message.with(DETAIL, detail),
-    })
-}
-
-fn row(message: GotMessage) -> Result<Row> {
-    let decoded = |text: &str| STANDARD.decode(text).map_err(|_| odd());
-    let head = decoded(&message.hdrs)?;
-    let (_, headers) = wire::split(&head).map_err(|error| odd().with_source(error))?;
-    let is_gone = matches!(
-        wire::header(&headers, "KV-Operation"),
-        Some("DEL" | "PURGE")
-    );
-    let detail = wire::header(&headers, DETAIL).and_then(|text| serde_json::from_str(text).ok());
-    let value = match is_gone {
-        true => None,
-        false => Some(decoded(&message.data)?.into()),
-    };
-    Ok(Row {
-        revision: message.seq,
-        value,
-        detail: detail.unwrap_or_default(),
-    })
 }

@@ -34,6 +34,7 @@ const NOT_ENABLED: [u32; 2] = [10039, 10076];
 const NO_REPLICAS: u32 = 10074;
 const OTHER_STREAM: u32 = 10060;
 const NO_BATCHES: u32 = 10174;
+const NO_ENDS: u32 = 10166;
 const INCOMPLETE: u32 = 10176;
 const TOO_LARGE: u32 = 10199;
 const TOO_MANY: u32 = 10210;
@@ -83,6 +84,9 @@ impl Refusal {
             )),
             NO_BATCHES => Error::unsupported(format!(
                 "the stream of {about} takes no batches any more: set its `allow_atomic`"
+            )),
+            NO_ENDS => Error::unsupported(format!(
+                "the stream of {about} takes no ttl any more: set its `allow_msg_ttl`"
             )),
             TOO_LARGE => Error::invalid(format!(
                 "{about} has more operations than the server takes: raise `max_msgs` in the `batch` of `limits` of its `jetstream` block"

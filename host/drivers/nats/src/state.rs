@@ -15,8 +15,9 @@ use wythe_blocks::{
     Error, Key, Result, Site,
     state::{
         Condition, Delete, Driver, Entry, Etag, Features, MAX_ANSWER, Operation, Page, Put,
-        get_each, put_each,
+        PutOptions, get_each, put_each,
     },
+    time,
 };
 
 /// Entries that are asked for at once.
@@ -49,7 +50,7 @@ fn entry(row: Row) -> Option<Entry> {
         value,
         etag,
         content_type: row.detail.content_type,
-        expires: None,
+        expires: row.detail.expires.and_then(time::time),
     })
 }
 
@@ -87,12 +88,22 @@ fn mark(fence: Option<u64>, row: &Row, key: &Key) -> Result<Option<u64>> {
     }
 }
 
+/// The part of an entry beside its value, after a write with these options.
+fn detail(options: &PutOptions, row: &Row, key: &Key) -> Result<Detail> {
+    let end = |ttl| time::now().saturating_add(time::milliseconds(ttl));
+    Ok(Detail {
+        content_type: options.content_type.clone(),
+        fence: mark(options.fence, row, key)?,
+        expires: options.ttl.map(end),
+    })
+}
+
 impl State {
     /// Checks what the driver can do of a put.
     fn check(&self, put: &Put) -> Result<()> {
-        if put.options.ttl.is_some() {
+        if put.options.ttl.is_some() && !self.bucket.has_ends() {
             return Err(Error::unsupported(
-                "the driver has no ttl; its features say so",
+                "the driver has no ttl: the server is older than 2.11, or the stream of the bucket has no `allow_msg_ttl`",
             ));
         }
         let max = self.bucket.max_value();
@@ -144,7 +155,7 @@ impl Driver for State {
     fn features(&self) -> Features {
         Features {
             transactions: self.bucket.has_batches(),
-            ttl: false,
+            ttl: self.bucket.has_ends(),
             list: true,
             increment: false,
             fence: true,
@@ -173,10 +184,7 @@ impl Driver for State {
         let (key, options) = (&put.key, &put.options);
         let decide = |row: &Row| {
             check(&options.condition, row, key)?;
-            let detail = Detail {
-                content_type: options.content_type.clone(),
-                fence: mark(options.fence, row, key)?,
-            };
+            let detail = detail(options, row, key)?;
             Ok(Change::Put(put.value.clone(), detail, ()))
         };
         let is_absent = options.condition == Condition::Absent;

@@ -25,12 +25,18 @@ mod traces;
 mod workflow;
 
 use libtest_mimic::Arguments;
+use std::{num::NonZero, thread};
+
+/// Tests at once for each core: a test waits more than it computes, for a server, a sync or the end of a pause.
+const AT_ONCE: usize = 3;
 
 fn main() -> anyhow::Result<()> {
     if crash::write_if_asked()? {
         return Ok(());
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    arguments.test_threads.get_or_insert(cores * AT_ONCE);
     backends::check()?;
     let groups = [
         list::missing(),

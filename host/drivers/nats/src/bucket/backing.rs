@@ -7,9 +7,12 @@ use crate::{
     settings::Made,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use wythe_blocks::Result;
+
+/// The first version that removes messages at their end.
+pub(super) const ENDS: (u64, u64) = (2, 11);
 
 #[derive(Deserialize)]
 pub(super) struct Configured {
@@ -28,6 +31,8 @@ pub(super) struct StreamConfig {
     pub max_msgs_per_subject: i64,
     #[serde(default)]
     pub allow_atomic: bool,
+    #[serde(default)]
+    pub allow_msg_ttl: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -50,22 +55,7 @@ pub(super) async fn find_or_make(client: &Client, name: &str, made: Made) -> Res
         Err(refusal) if refusal.is(NO_STREAM) => {}
         Err(refusal) => return Err(refusal.error(&about)),
     }
-    let mut body = json!({
-        "name": stream,
-        "subjects": [format!("$KV.{name}.>")],
-        "retention": "limits",
-        "max_msgs_per_subject": 1,
-        "max_msgs": -1, "max_bytes": -1, "max_age": 0, "max_consumers": -1, "max_msg_size": -1,
-        "discard": "new",
-        "storage": made.storage(),
-        "num_replicas": made.replicas,
-        "allow_rollup_hdrs": true,
-        "deny_delete": true,
-        "allow_direct": false,
-    });
-    if client.is_from(batch::SINCE) {
-        body["allow_atomic"] = true.into();
-    }
+    let body = wanted(client, name, &stream, made);
     let named = format!("STREAM.CREATE.{stream}");
     let made = client.api::<Configured>(Effect::Read, &about, &named, body);
     match made.await? {
@@ -82,4 +72,28 @@ pub(super) async fn find_or_make(client: &Client, name: &str, made: Made) -> Res
             }))
         }
     }
+}
+
+/// The stream as it is made: with all that a server of this version can have of it.
+fn wanted(client: &Client, name: &str, stream: &str, made: Made) -> Value {
+    let mut body = json!({
+        "name": stream,
+        "subjects": [format!("$KV.{name}.>")],
+        "retention": "limits",
+        "max_msgs_per_subject": 1,
+        "max_msgs": -1, "max_bytes": -1, "max_age": 0, "max_consumers": -1, "max_msg_size": -1,
+        "discard": "new",
+        "storage": made.storage(),
+        "num_replicas": made.replicas,
+        "allow_rollup_hdrs": true,
+        "deny_delete": true,
+        "allow_direct": false,
+    });
+    if client.is_from(ENDS) {
+        body["allow_msg_ttl"] = true.into();
+    }
+    if client.is_from(batch::SINCE) {
+        body["allow_atomic"] = true.into();
+    }
+    body
 }

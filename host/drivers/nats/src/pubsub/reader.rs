@@ -13,8 +13,10 @@ use wythe_blocks::{Backoff, Error, Result, time::nanoseconds};
 
 /// The time that the server waits for a message before it answers that there is none.
 const BLOCK: Duration = Duration::from_secs(5);
-/// Bytes of the messages of one request, if all of them are as large as they may be; it asks for one at least.
+/// Bytes of the messages of one request, or one message where it may be larger.
 const BYTES: u64 = 32 << 20;
+/// Bytes of a message beside its payload: the server counts its subjects, too.
+const SUBJECTS: u64 = 64 << 10;
 /// The pause after reading has failed.
 const PAUSE: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
@@ -78,9 +80,10 @@ async fn read_some(desk: &Desk, position: &mut Position, room: usize) -> Result<
 
 /// Sends a request for so many messages.
 async fn ask(desk: &Desk, inbox: &Inbox, reply: &str, batch: usize, wait: Duration) -> Result<()> {
+    let bytes = BYTES.max(desk.client.max_payload().saturating_add(SUBJECTS));
     let body = match wait {
-        Duration::ZERO => json!({ "batch": batch, "no_wait": true }),
-        wait => json!({ "batch": batch, "expires": nanoseconds(wait) }),
+        Duration::ZERO => json!({ "batch": batch, "max_bytes": bytes, "no_wait": true }),
+        wait => json!({ "batch": batch, "max_bytes": bytes, "expires": nanoseconds(wait) }),
     };
     let (target, group) = (&desk.client.target, &desk.group);
     let subject = format!(
@@ -98,11 +101,9 @@ async fn request(
     desk: &Desk,
     inbox: &Inbox,
     number: u64,
-    room: usize,
+    batch: usize,
     wait: Duration,
 ) -> Result<usize> {
-    let max = (BYTES / desk.client.max_payload().max(1)).max(1);
-    let batch = room.min(usize::try_from(max).unwrap_or(room));
     let reply = inbox.subject(number);
     ask(desk, inbox, &reply, batch, wait).await?;
     let limit = desk.client.target.timeout;
@@ -126,6 +127,8 @@ async fn request(
         match codes.find(|code| *code != 100) {
             None => {}
             Some(404 | 408) => break,
+            // The next one has no room in the bytes of this request; another reason is there at the next one, too.
+            Some(409) if count > 0 => break,
             Some(_) => {
                 look(desk).await?;
                 return Err(Error::unavailable(

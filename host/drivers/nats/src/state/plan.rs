@@ -1,7 +1,7 @@
 //! Rows that operations come to: the server checks a subject once in a batch, so that those on one key become one write,
 //! which follows the row as it was found.
 
-use super::{check, mark};
+use super::{check, detail};
 use crate::bucket::{Detail, Row};
 use std::collections::HashMap;
 use wythe_blocks::{
@@ -55,10 +55,7 @@ fn add(operation: &Operation, row: &mut Row, is_touched: bool) -> Result<()> {
     check(condition, row, key)?;
     match operation {
         Operation::Put(put) => {
-            row.detail = Detail {
-                content_type: put.options.content_type.clone(),
-                fence: mark(put.options.fence, row, key)?,
-            };
+            row.detail = detail(&put.options, row, key)?;
             row.value = Some(put.value.clone());
         }
         Operation::Delete(_) => (row.value, row.detail) = (None, Detail::default()),

@@ -14,7 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use wythe_blocks::{Kind, state::Driver};
+use wythe_blocks::{Backoff, Kind, state::Driver};
 
 pub(super) const TESTS: &[(&str, Test)] = &[("state_is_linearizable", |kind, server| {
     run(counters(kind, server))
@@ -34,6 +34,8 @@ struct World {
 impl World {
     async fn client(&self, number: u64) {
         let mut random = Random::new(number);
+        // The operations are to be left when the server is back, however long that takes.
+        let mut pause = Backoff::new(Duration::from_millis(2), Duration::from_millis(500));
         while self
             .left
             .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1))
@@ -44,9 +46,12 @@ impl World {
             let answer = self.ask(actor, is_add).await;
             let end = self.clock.fetch_add(1, SeqCst);
             let is_unknown = matches!(&answer, Err(error) if error.kind() == Kind::UnknownOutcome);
-            if let Err(error) = &answer {
-                check(error);
-                tokio::time::sleep(Duration::from_millis(2)).await;
+            match &answer {
+                Ok(_) => pause.reset(),
+                Err(error) => {
+                    check(error);
+                    tokio::time::sleep(pause.fail()).await;
+                }
             }
             self.history.lock().push(Operation {
                 actor,

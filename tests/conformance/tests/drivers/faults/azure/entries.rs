@@ -100,11 +100,12 @@ async fn cut_short() {
     assert_eq!(got.expect_err("a cut").kind(), Kind::Unavailable);
     server.resume();
     proxy.cut();
-    // A read finds out that the connections which waited are gone; from then on none is written to.
     let error = driver.get(&key).await.expect_err("no way");
     assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    // Whether the end of a connection is seen before the request is sent on it is a matter of chance.
     let error = driver.put(Put::new("a", "2")).await.expect_err("no way");
-    assert_eq!(error.kind(), Kind::Unavailable, "{}", error.chain());
+    let kinds = [Kind::Unavailable, Kind::UnknownOutcome];
+    assert!(kinds.contains(&error.kind()), "{}", error.chain());
     proxy.restore();
     driver.put(Put::new("a", "3")).await.expect("it is back");
 }

@@ -33,7 +33,8 @@ pub(super) async fn without(kind: &'static Kinds, server: Server) {
     let directory = tempfile::tempdir().expect("a directory");
     let made = kind.state(address, directory.path(), "").await;
     let is_newer = Nats::check_batches().is_ok();
-    assert_eq!(made.expect("it opens").features().transactions, is_newer);
+    let features = made.expect("it opens").features();
+    assert_eq!((features.transactions, features.ttl), (is_newer, is_newer));
     let body = r#"{"name":"KV_plain","subjects":["$KV.plain.>"],"retention":"limits","max_msgs_per_subject":1,"storage":"file"}"#;
     make(address, "STREAM.CREATE.KV_plain", body);
     let registry = wythe_drivers::registry();
@@ -42,7 +43,12 @@ pub(super) async fn without(kind: &'static Kinds, server: Server) {
     let site = crate::open::site(directory.path());
     let driver = registry.state.open(&component, site).await;
     let driver = driver.expect("it opens");
-    assert!(!driver.features().transactions);
+    assert!(!driver.features().transactions && !driver.features().ttl);
+    let mut put = Put::new("a", "1");
+    put.options.ttl = Some(Duration::from_secs(1));
+    let error = driver.put(put).await.expect_err("an error");
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(error.message().contains("no `allow_msg_ttl`"), "{error}");
     let error = driver.transact(pair("a", "1")).await.expect_err("an error");
     assert_eq!(error.kind(), Kind::Unsupported);
     assert!(error.message().contains("no `allow_atomic`"), "{error}");

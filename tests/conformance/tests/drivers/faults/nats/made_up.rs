@@ -40,12 +40,9 @@ pub(super) async fn servers(kind: &'static Kinds) {
             b"-ERR 'Authorization Violation'\r\n",
             "wants a login",
         ),
-        // A message of 4 GiB is refused by its line: nothing of it is read.
-        (
-            GREETING,
-            b"PONG\r\nMSG a 1 4294967296\r\naaaa",
-            "the connection broke",
-        ),
+        // A message of 4 GiB is refused by its line: nothing of it is read, and whether the request was sent by then is
+        // a matter of chance.
+        (GREETING, b"PONG\r\nMSG a 1 4294967296\r\naaaa", "broke"),
         (GREETING, b"PONG\r\n", "did not answer in time"),
     ];
     for (greeting, answer, expected) in cases {
