@@ -319,8 +319,13 @@ impl Subject {
     }
 }
 
-/// Fails without a server where all of them must be there, whatever the filter of the run.
+/// Starts all servers, side by side. Fails without one where all of them must be there, whatever the filter of the run.
 pub(crate) fn check() -> Result<(), Missing> {
+    thread::scope(|scope| {
+        for backend in ALL {
+            scope.spawn(|| backend.server());
+        }
+    });
     let missing = ALL.iter().copied().map(Backend::server);
     let mut missing = missing.filter_map(Result::err).filter(must_be_there);
     missing.next().map_or(Ok(()), |Missing(why)| {
