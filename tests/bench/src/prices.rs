@@ -315,7 +315,7 @@ spec:
     defaultAction: deny
     policies:
       - appId: front
-        namespace: default
+        namespace: shop
         operations:
 "
     .to_owned();
