@@ -9,9 +9,12 @@ use servers::{
     Azurite, Etcd, Kafka, MariaDb, Memcached, Missing, Mosquitto, Moto, Nats, Postgres, RabbitMq,
     Redis, Server, Service, must_be_there,
 };
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU16, Ordering::SeqCst},
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering::SeqCst},
+    },
+    thread,
 };
 
 /// A kind of server.
